@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Threads only get into each other's way on work as small as a test's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parents[1]
 TEST_DATA = Path(os.environ.get("SCSCOPE_TEST_DATA", ROOT.parent / "shared" / "data"))
 # What must be there, such as "data chromium": then a test that lacks it fails instead of skipping.

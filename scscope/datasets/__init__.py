@@ -1,0 +1,1 @@
+"""Real data: read from files, checked, and brought to the dataset contract."""

@@ -1,0 +1,155 @@
+"""Score a run: cluster its latent, compare with the labels, compare imputed with true values."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scscope.cluster import CLUSTERERS, cluster
+from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
+from scscope.metrics import METRICS
+from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status, write_text
+
+GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left, None for what it has nothing to say in.
+
+    Parameters
+    ----------
+    status
+        One of `scscope.run.status.STATUSES`.
+    latent
+        Shape (n_cells, n_latent).
+    labels
+        Clusters found by the method itself, shape (n_cells,).
+    imputed
+        Predicted values at the targets, log-normalised, shape (n_targets,).
+    """
+
+    status: str
+    latent: np.ndarray | None
+    labels: np.ndarray | None
+    imputed: np.ndarray | None
+
+
+def read_run(folder: Path) -> Run:
+    """Read what a run left in `folder`."""
+    labels = (folder / LABELS).read_text().splitlines()
+    return Run(
+        status=read_status(folder / STATUS)["status"],
+        latent=_load(folder / LATENT),
+        labels=np.array(labels) if labels else None,
+        imputed=_load(folder / IMPUTED),
+    )
+
+
+def evaluate(
+    run: Run,
+    data: Dataset,
+    targets: Targets,
+    *,
+    gives: tuple[str, ...],
+    metrics: list[str],
+    clusterers: list[str],
+    seed: int,
+) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """Scores of a run, one row each, and its cluster labels.
+
+    Parameters
+    ----------
+    run
+        The run. One that is not `ok` gets the same rows, with NaN for values.
+    data, targets
+        What is known of the dataset. What cannot be known is left out: no agreement with labels
+        without labels, no imputation error without targets.
+    gives
+        What the method gives, see `scscope.methods.Method`.
+    metrics, clusterers
+        Names of what is asked for.
+    seed
+        Seed of the clusterers.
+
+    Returns
+    -------
+    tuple
+        Rows with `clusterer` (empty for imputation), `metric`, `value`, `status`, `sparsity` and
+        `data_hash`; and labels of shape (n_cells,) by clusterer.
+    """
+    names = [
+        name
+        for name in clusterers
+        if "latent" in gives and (data.label is not None or not CLUSTERERS[name].needs_labels)
+    ]
+    clusters = {}
+    if run.latent is not None:
+        clusters = cluster(run.latent, names, label=data.label, seed=seed)
+    if "labels" in gives:
+        names.append(GIVEN)
+        if run.labels is not None:
+            clusters[GIVEN] = np.unique(run.labels, return_inverse=True)[1]
+
+    values = {}
+    for metric in metrics:
+        measure = METRICS[metric]
+        if measure.kind == "clustering" and (data.label is not None or not measure.needs_truth):
+            for name in names:
+                known = name in clusters
+                values[name, metric] = measure(data.label, clusters[name]) if known else np.nan
+        elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
+            known = run.imputed is not None
+            truth = true_log(data, targets)
+            values["", metric] = measure(truth, run.imputed) if known else np.nan
+
+    n_cells, n_genes = data.X.shape
+    sparsity = 1 - data.X.nnz / (n_cells * n_genes)
+    shared = {"status": run.status, "sparsity": sparsity, "data_hash": data.hash}
+    rows = [
+        {"clusterer": clusterer, "metric": metric, "value": float(value), **shared}
+        for (clusterer, metric), value in values.items()
+    ]
+    return rows, clusters
+
+
+def true_log(data: Dataset, targets: Targets) -> np.ndarray:
+    """True values at the targets as log1p(value x L / n_c), n_c and L of the observed matrix."""
+    total = cell_totals(data.X)
+    return log_normalised(targets.value, total[targets.cell], median_total(total))
+
+
+COLUMNS = (
+    "dataset",
+    "method",
+    "seed",
+    "clusterer",
+    "metric",
+    "value",
+    "status",
+    "sparsity",
+    "data_hash",
+)
+
+
+def write_scores(rows: list[dict], path: Path) -> None:
+    """Write rows of scores as a tab-separated table."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def write_clusters(clusters: dict[str, np.ndarray], path: Path) -> None:
+    """Write cluster labels by clusterer, each of shape (n_cells,), as npz."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **clusters)
+    part.replace(path)
+
+
+def _load(path: Path) -> np.ndarray | None:
+    return np.load(path, allow_pickle=False) if path.stat().st_size else None

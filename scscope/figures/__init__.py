@@ -1,0 +1,86 @@
+"""The panels of the benchmark: tables in, figures out. Listing them needs no matplotlib."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure that can be drawn from the table of scores.
+
+    Parameters
+    ----------
+    title, caption
+        What is shown, in a line and in a paragraph.
+    function
+        "module:function"; the function takes the scores of a study and returns a figure.
+    """
+
+    title: str
+    caption: str
+    function: str
+
+
+PANELS = {
+    "figure_1c": Panel(
+        title="Cell types found in simulated data, by sparsity (Fig. 1c)",
+        caption=(
+            "Agreement of clusters with the true cell types (adjusted Rand index, ARI; 1 is "
+            "perfect, 0 is chance) in simulated data of increasing sparsity. a, the paper's "
+            "values: boxes over 10 replicates, clustered with PhenoGraph. They were digitised from "
+            "Fig. 1c of Deng et al. 2019 (reading error about ±0.005) and are not numbers printed "
+            "by the authors. b and following, this run: one row per clusterer, one column per "
+            "input scale (log: log1p after size normalisation; size: size normalisation without "
+            "log; _unit: genes also divided by their standard deviation). Methods that take raw "
+            "counts are repeated in every column and marked “(counts)”. k-means is given the true "
+            "number of groups; the best resolution is chosen with the true labels, so it is an "
+            "upper bound and not a result that a user could obtain. Boxes are quartiles over seeds "
+            "(n in the figure), whiskers minimum and maximum, thin lines connect medians; with "
+            "fewer than three seeds the values themselves are drawn. Each seed is a new simulation "
+            "and a new fit; the horizontal axis gives the mean share of zero entries over seeds. "
+            "Dashed grey lines are controls (mean over seeds). Dotted line: the paper's median for "
+            "scScope. Crosses mark runs that failed, as failed / all."
+        ),
+        function="scscope.figures.figure_1:ari_by_sparsity",
+    ),
+    "supplementary_2": Panel(
+        title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",
+        caption=(
+            "How well methods predict values that the simulated experiment missed, for each input "
+            "scale (columns) and sparsity. a, imputation error: mean absolute difference of "
+            "predicted and true log1p size-normalised values over entries that are expressed but "
+            "observed as zero; lower is better. b, mean prediction at entries that are truly zero: "
+            "the price of imputing too much; lower is better. Points are means and bars one "
+            "standard deviation over seeds (n in the figure; no bar for a single seed); no "
+            "clustering is involved. Methods that take raw counts are repeated in every column and "
+            "marked “(counts)”. Dashed grey lines are controls: no imputation, the gene's mean, "
+            "and the gene's mean within its true group, which knows the labels. Crosses mark runs "
+            "that failed, as failed / all. The values of the paper's Supplementary Fig. 2 are not "
+            "available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_2:imputation_by_sparsity",
+    ),
+    "overview": Panel(
+        title="Scores by method",
+        caption=(
+            "Every method of the study with its input scale, for each dataset: agreement of "
+            "clusters with the known labels (adjusted Rand index, ARI; 1 is perfect, 0 is chance), "
+            "or the number of clusters where a dataset has no labels. Small points are seeds (n in "
+            "the figure), large points their mean, lines one standard deviation; the shape names "
+            "the clusterer. k-means is given the true number of groups, and the best resolution is "
+            "chosen with the true labels, so it is an upper bound. Dashed grey lines are controls "
+            "(mean over seeds and clusterers). Crosses mark runs that failed, as failed / all. "
+            "None of these values come from the paper."
+        ),
+        function="scscope.figures.overview:scores_by_method",
+    ),
+}
+
+
+def load_panel(name: str) -> Callable:
+    """The function that draws a panel: it takes the table of scores and returns a figure."""
+    if name not in PANELS:
+        raise ValueError(f"Unknown panel {name!r}. Known panels: {', '.join(PANELS)}.")
+    module, function = PANELS[name].function.split(":")
+    return getattr(import_module(module), function)

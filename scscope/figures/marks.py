@@ -1,0 +1,151 @@
+"""What panels have in common: the sparsity axis, controls, failed runs, legends."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from scscope.figures.style import DASHES, GREY, MM, PALE, WIDTH, Style
+from scscope.figures.tables import Outcome, outcome
+
+BAND = 0.22  # share of an axis, at its bottom, that is kept for failed runs
+SPREAD = 0.84  # share of a level that its methods fill
+NOTE = {"fontsize": 6, "color": GREY}
+
+
+def empty_figure(message: str) -> Figure:
+    """A figure that says why nothing is drawn."""
+    figure = Figure((WIDTH / 2, 20 * MM))
+    figure.text(0.5, 0.5, message, ha="center", va="center", color=GREY)
+    return figure
+
+
+def slots(n: int) -> np.ndarray:
+    """Offsets of `n` methods that stand side by side in a level of width 1, shape (n,)."""
+    return (np.arange(n) - (n - 1) / 2) * SPREAD / max(n, 1)
+
+
+def level_axis(axes: Axes, levels: pd.Series) -> None:
+    """One position for each dataset, in ascending order of its sparsity."""
+    ticks = [name if np.isnan(level) else f"{level:.0f}" for name, level in levels.items()]
+    axes.set_xlim(-0.5, len(levels) - 0.5)
+    axes.set_xticks(range(len(levels)), ticks)
+    axes.tick_params(axis="x", length=0)
+    for position in range(1, len(levels), 2):
+        axes.axvspan(position - 0.5, position + 0.5, color=PALE, linewidth=0, zorder=0)
+    if levels.notna().all():
+        axes.set_xlabel("Zeros in the data (%)")
+
+
+def value_axis(axes: Axes, low: float, high: float, *, failures: bool) -> None:
+    """Show `low` to `high`, with a band for failed runs below where there are any."""
+    margin = 0.04 * (high - low)
+    bottom = low - margin
+    if failures:
+        bottom -= BAND / (1 - BAND) * (high + margin - bottom)
+    axes.set_ylim(bottom, high + margin)
+    axes.spines["left"].set_bounds(low, high)
+    ticks = MaxNLocator(5).tick_values(low, high)
+    axes.set_yticks(ticks[(ticks >= low) & (ticks <= high + 1e-9)])
+
+
+def name_failures(axes: Axes) -> None:
+    """Label the band of failed runs where the axis has its numbers."""
+    axes.text(-0.03, BAND / 2, "failed", transform=axes.transAxes, ha="right", va="center", **NOTE)
+
+
+def mark_failures(axes: Axes, x: float, result: Outcome, style: Style) -> None:
+    """A cross with failed / all runs, such as "2/3" or "all", or "n/a" where the method does not apply."""
+    where = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+    text = {"fontsize": 5, "color": style.colour, "rotation": 90, "ha": "center", "va": "top"}
+    if result.failed:
+        share = "all" if result.failed == result.total else f"{result.failed}/{result.total}"
+        axes.plot(x, BAND - 0.05, "x", ms=2.6, mew=0.8, color=style.colour, **where)
+        axes.text(x, BAND - 0.09, share, **text, **where)
+    elif result.skipped:
+        axes.text(x, BAND - 0.03, "n/a", **text, **where)
+
+
+def reference_lines(axes: Axes, rows: pd.DataFrame, levels: pd.Series, *, named: bool) -> None:
+    """Mean of each control at each level: dashed grey lines, named at their right end."""
+    ends = []
+    for (name, group), dashes in zip(rows.groupby("name"), _cycle(DASHES)):
+        by_dataset = {dataset: outcome(part).values for dataset, part in group.groupby("dataset")}
+        mean = [np.mean(v) if len(v := by_dataset.get(d, [])) else np.nan for d in levels.index]
+        known = np.flatnonzero(~np.isnan(mean))
+        if not len(known):
+            continue
+        x = np.array([-0.5, *known, len(levels) - 0.5])
+        y = np.array([mean[known[0]], *np.array(mean)[known], mean[known[-1]]])
+        axes.plot(x, y, color=GREY, linewidth=0.6, dashes=dashes, zorder=1)
+        ends.append((y[-1], name))
+    if not named or not ends:
+        return
+    ends.sort()
+    low, high = axes.get_ylim()
+    heights = spread([(y - low) / (high - low) for y, _ in ends], 0.075)
+    for height, (_, name) in zip(heights, ends, strict=True):
+        axes.text(1.02, height, name, transform=axes.transAxes, va="center", **NOTE)
+
+
+def _cycle(items: tuple):
+    while True:
+        yield from items
+
+
+def spread(heights: list[float], gap: float) -> list[float]:
+    """Move ascending heights apart, as little as needed, until they differ by `gap`."""
+    heights = list(heights)
+    for _ in range(100):
+        pairs = [i for i in range(len(heights) - 1) if heights[i + 1] - heights[i] < gap - 1e-6]
+        for i in pairs:
+            push = (gap - (heights[i + 1] - heights[i])) / 2
+            heights[i] -= push
+            heights[i + 1] += push
+        if not pairs:
+            break
+    return heights
+
+
+def letter(axes: Axes, text: str, *, titled: bool) -> None:
+    """Name a panel by a bold letter at its upper left corner, level with its title if it has one."""
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    axes.annotate(text, (0, 1), (-33, 12 if titled else 2), **place, fontsize=8, fontweight="bold")
+
+
+def column_title(axes: Axes, first: str, second: str) -> None:
+    """Title of two lines: what, and in grey how."""
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    axes.annotate(first, (0, 1), (0, 12), **place, fontweight="bold")
+    axes.annotate(second, (0, 1), (0, 4.5), **place, **NOTE)
+
+
+def legend(axes: Axes, handles: list, notes: list[str], *, columns: int) -> None:
+    """A legend in an axis of its own; notes are entries without a mark, after all others."""
+    axes.axis("off")
+    blank = [Line2D([], [], linestyle="none", label=note) for note in notes]
+    axes.legend(handles=handles + blank, loc="upper left", ncols=columns, borderaxespad=0)
+
+
+def failure_mark() -> Line2D:
+    """Legend entry of failed runs."""
+    look = {"marker": "x", "markersize": 2.6, "markeredgewidth": 0.8, "linestyle": "none"}
+    return Line2D([], [], color=GREY, label="runs failed / all", **look)
+
+
+def control_mark() -> Line2D:
+    """Legend entry of controls."""
+    return Line2D([], [], color=GREY, linewidth=0.6, dashes=DASHES[0], label="control")
+
+
+def not_drawn(rows: pd.DataFrame) -> list[str]:
+    """Names of entries without any value in `rows`, with the reason."""
+    notes = []
+    for name, group in rows.groupby("name"):
+        result = outcome(group)
+        if not len(result.values):
+            status = ", ".join(sorted(set(group["status"]) - {"ok"})) or "no value"
+            notes.append(f"{name}: {status.replace('_', ' ')}")
+    return notes

@@ -1,0 +1,159 @@
+"""Order, names and outcomes of the benchmark's scores, shared by figures and report."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+# Registered methods in the order in which they are listed everywhere, with their names in the
+# paper. Users' own methods follow in alphabetical order.
+METHODS = {
+    "scscope": "scScope",
+    "ae": "AE",
+    "pca": "PCA",
+    "magic": "MAGIC",
+    "dca": "DCA",
+    "scvi": "scVI",
+    "simlr": "SIMLR",
+    "zinbwave": "ZINB-WaVE",
+}
+SCALES = {
+    "log": "size-normalised, log1p",
+    "size": "size-normalised, no log",
+    "size_unit": "no log, genes / s.d.",
+    "log_unit": "log1p, genes / s.d.",
+    "counts": "as observed",
+}
+CLUSTERERS = {
+    "phenograph": "PhenoGraph",
+    "kmeans": "k-means (true k)",
+    "best_resolution": "best resolution (oracle)",
+}
+COUNTS = " (counts)"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the runs of one method on one dataset.
+
+    Parameters
+    ----------
+    values
+        Scores of the runs that have one, shape (n_values,).
+    failed, skipped
+        Number of runs that failed, and to which the method does not apply.
+    total
+        Number of runs.
+    """
+
+    values: np.ndarray
+    failed: int
+    skipped: int
+    total: int
+
+
+def outcome(rows: pd.DataFrame) -> Outcome:
+    """Sum up the rows of one metric, method and dataset: one row per seed."""
+    skipped = rows["status"] == "not_applicable"
+    failed = (rows["status"] != "ok") & ~skipped
+    values = rows.loc[rows["status"] == "ok", "value"].dropna().to_numpy(dtype=float)
+    return Outcome(values, int(failed.sum()), int(skipped.sum()), len(rows))
+
+
+def with_names(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores with a column `name`: how figures call an entry, the same on every scale.
+
+    Entries that take counts say so, and entries that could not be told apart get the name that
+    they have in the config.
+    """
+    scores = scores.assign(control=scores["control"].astype(bool))
+    scores["clusterer"] = scores["clusterer"].fillna("")
+    entries = scores.drop_duplicates("method")[["method", "label", "use", "scale", "control"]]
+    counts = (entries["scale"] == "counts") & ~entries["control"]
+    name = entries["label"].astype(str) + np.where(counts, COUNTS, "")
+    alike = pd.DataFrame({"name": name, "scale": entries["scale"]}).duplicated(keep=False)
+    alike |= entries["use"].groupby(name).transform("nunique") > 1
+    name = name.where(~alike, entries["label"].astype(str) + " [" + entries["method"] + "]")
+    return scores.assign(name=scores["method"].map(dict(zip(entries["method"], name, strict=True))))
+
+
+def ordered(entries: pd.DataFrame) -> pd.DataFrame:
+    """Entries (columns `name`, `use`, and `scale` if there is one) in the order of the benchmark."""
+    order = list(METHODS)
+
+    def key(entry) -> tuple:
+        known = order.index(entry.use) if entry.use in order else len(order)
+        canonical = entry.name.removesuffix(COUNTS) == METHODS.get(entry.use)
+        scale = rank(getattr(entry, "scale", ""), SCALES)
+        return known, entry.use, not canonical, natural(entry.name), scale
+
+    rows = sorted(entries.itertuples(index=False), key=key)
+    return pd.DataFrame(rows, columns=entries.columns)
+
+
+def rank(name: str, order: dict) -> tuple:
+    """Sort key: known names in their order, then the others in alphabetical order."""
+    known = list(order)
+    return (known.index(name), "") if name in known else (len(known), str(name))
+
+
+def natural(text: str) -> list:
+    """Sort key that puts "T = 2" before "T = 10"."""
+    parts = re.split(r"(\d+)", str(text))
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def clusterers_of(scores: pd.DataFrame) -> list[str]:
+    """Clusterers in the scores, in their order; "given" (true labels) is none."""
+    return sorted(set(scores["clusterer"]) - {"", "given"}, key=lambda c: rank(c, CLUSTERERS))
+
+
+def scales_of(scores: pd.DataFrame) -> list[str]:
+    """Scales that have a column of their own: all but counts, unless there are only counts."""
+    present = set(scores.loc[~scores["control"], "scale"])
+    return sorted(present - {"counts"} or present, key=lambda scale: rank(scale, SCALES))
+
+
+def on_scale(scores: pd.DataFrame, scale: str) -> pd.DataFrame:
+    """Scores to be shown in the column of a scale: its own, those on counts, and the controls.
+
+    A control that was not run on this scale is represented by its first entry.
+    """
+    own = scores["scale"] == scale
+    controls = scores[scores["control"]]
+    absent = controls[~controls["use"].isin(controls.loc[own, "use"])]
+    stand_in = absent.groupby("use")["method"].min()
+    counts = (scores["scale"] == "counts") & ~scores["control"]
+    return scores[own | counts | scores["method"].isin(stand_in)]
+
+
+def of_clusterer(scores: pd.DataFrame, clusterer: str) -> pd.DataFrame:
+    """Scores of one clusterer, with those that need none (true labels)."""
+    return scores[scores["clusterer"].isin([clusterer, "given", ""])]
+
+
+def levels(scores: pd.DataFrame) -> pd.Series:
+    """Mean sparsity in % of each dataset, in ascending order; NaN, last, where it is unknown."""
+    sparsity = scores.get("sparsity", pd.Series(np.nan, index=scores.index))
+    mean = 100 * sparsity.astype(float).groupby(scores["dataset"].astype(str)).mean()
+    return mean.sort_index(key=lambda names: names.map(natural)).sort_values(kind="stable")
+
+
+def seeds_text(rows: pd.DataFrame) -> str:
+    """Number of seeds behind the drawn values, such as "n = 10 seeds" or "n = 2 to 3 seeds"."""
+    if rows.empty:
+        return "n = 0 seeds"
+    n = rows.groupby(["dataset", "method"])["seed"].nunique()
+    amount = f"{n.min()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
+    return f"n = {amount} seed{'' if n.max() == 1 else 's'}"
+
+
+def paper_fig1c() -> pd.DataFrame:
+    """The paper's values, digitised from its Fig. 1c: quartiles and extremes of the ARI.
+
+    One row per sparsity (in %) and method, with `use` as in the benchmark.
+    """
+    table = pd.read_csv(Path(__file__).with_name("reference") / "fig1c.csv", comment="#")
+    return table.assign(use=table["method"].map({name: use for use, name in METHODS.items()}))

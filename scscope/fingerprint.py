@@ -1,0 +1,75 @@
+"""Fingerprint of code: it changes with what a module does, not with what it says about itself."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+# Their code decides no result, so editing them reruns nothing.
+IGNORED = ("scscope.log",)
+
+
+def fingerprint(*sources: str | Path) -> str:
+    """Hash of the code of modules and of all library modules that they import.
+
+    As a parameter of a job it makes the job rerun when code that it uses has changed, and only
+    then: comments and docstrings do not count. Imports are followed inside functions too. A
+    package's `__init__` counts where it is itself what is imported (`from scscope.methods import
+    METHODS`), not where it only lies on the way to a module.
+
+    Parameters
+    ----------
+    sources
+        Dotted names of library modules, or paths of scripts.
+    """
+    pending = [source if isinstance(source, Path) else path_of(source) for source in sources]
+    closure: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        if path not in closure:
+            closure.add(path)
+            pending += imports_of(path)
+    code = "\n".join(code_of(path) for path in sorted(closure))
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
+
+
+@cache
+def code_of(path: Path) -> str:
+    """Syntax tree of a file without docstrings, as text."""
+    tree = ast.parse(path.read_text(), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+@cache
+def imports_of(path: Path) -> tuple[Path, ...]:
+    """Files of the library that a file imports, in any place of it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from scscope import data` names a module, `from scscope.data import scaled` does not.
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [name if is_module(name) else node.module for name in modules]
+    wanted = {name for name in names if name.split(".")[0] == "scscope" and name not in IGNORED}
+    return tuple(path_of(name) for name in sorted(wanted))
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a file or package of the library."""
+    path = PACKAGE.joinpath(*name.split(".")[1:])
+    return name.startswith("scscope.") and (path.with_suffix(".py").exists() or path.is_dir())
+
+
+def path_of(name: str) -> Path:
+    """File of a module of the library."""
+    path = PACKAGE.joinpath(*name.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.exists():
+            return candidate
+    raise ValueError(f"No module {name!r} in the library.")

@@ -1,0 +1,92 @@
+"""The three tidy tables of the benchmark: scores, runs, datasets."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from scscope.methods import method_of
+from scscope.run.status import FAILED, read_status, write_text
+
+RUN = ["dataset", "method", "seed"]
+ABOUT_METHOD = ["label", "use", "scale", "control"]
+COST = ["seconds", "peak_rss_mb"]
+
+
+def dataset_table(cards: Iterable[Path]) -> pd.DataFrame:
+    """One row for each dataset and, where it is simulated, seed."""
+    return pd.DataFrame([json.loads(card.read_text()) for card in cards])
+
+
+def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFrame:
+    """One row for each run: how it ended, on what, and what it took.
+
+    Parameters
+    ----------
+    statuses
+        Files `status.json`.
+    methods
+        Entries of the config by name.
+    """
+    rows = []
+    for path in statuses:
+        status = read_status(path)
+        entry = methods[status["method"]]
+        method = method_of(entry["use"])
+        versions = status.pop("versions", {})
+        about = {
+            "label": entry.get("label", method.title),
+            "use": entry["use"],
+            "scale": entry["scale"],
+            "control": method.control,
+            "versions": " ".join(f"{name} {version}" for name, version in versions.items()),
+        }
+        rows.append({**{name: status.pop(name) for name in RUN}, **about, **status})
+    table = pd.DataFrame(rows)
+    # Keep the config's order of methods, so that figures and tables have it too.
+    table["method"] = pd.Categorical(table["method"], list(methods))
+    return table.sort_values(RUN, ignore_index=True).astype({"method": str})
+
+
+def score_table(scores: Iterable[Path], runs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each score, with its method, status, seconds and peak memory."""
+    tables = [read_table(path) for path in scores]
+    table = pd.concat([rows for rows in tables if len(rows)], ignore_index=True)
+    # The order of `runs` is kept, and a run without scores leaves no row.
+    return runs[RUN + ABOUT_METHOD + COST].merge(table, on=RUN, how="inner", validate="1:m")
+
+
+def select(
+    table: pd.DataFrame, datasets: list[str], methods: list[str], seeds: list[int]
+) -> pd.DataFrame:
+    """Rows of a study."""
+    wanted = (
+        table["dataset"].isin(datasets) & table["method"].isin(methods) & table["seed"].isin(seeds)
+    )
+    return table[wanted].reset_index(drop=True)
+
+
+def conclusion(runs: pd.DataFrame) -> tuple[bool, str]:
+    """Whether every run ended well, and in words how the runs ended."""
+    counts = runs["status"].value_counts()
+    words = ", ".join(f"{count} {status}" for status, count in counts.items())
+    failed = runs[runs["status"].isin(FAILED)]
+    lines = [f"{len(runs)} runs: {words}."]
+    lines += [
+        f"  {run.dataset}, {run.method}, seed {run.seed}: {run.status}: {run.message}"
+        for run in failed.itertuples()
+    ]
+    if len(failed):
+        lines.append("The next call tries the failed runs again, and nothing else.")
+    return failed.empty, "\n".join(lines) + "\n"
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a tab-separated table."""
+    write_text(path, table.to_csv(sep="\t", index=False))
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table of this module; an empty text stays an empty text."""
+    return pd.read_csv(path, sep="\t", na_values={"value": ["nan", ""]}, keep_default_na=False)

@@ -1,0 +1,68 @@
+"""Every method of the benchmark, under the name that a config entry `use`s.
+
+Listing the methods imports none of them: what is here decides no result.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method before it runs.
+
+    Parameters
+    ----------
+    title
+        Its name in tables and figures.
+    module, function
+        Where it is: a function `(data, *, seed, device, **params) -> Fit`, with `data` a
+        `scscope.data.Scaled`.
+    gives
+        What its fit holds: "latent", "imputation", or "labels" (clusters of its own).
+    uses_gpu
+        Whether it computes on a GPU where it is given one.
+    control
+        A reference for other methods, not a competitor.
+    oracle
+        A control that is given the true labels.
+    """
+
+    title: str
+    module: str
+    function: str
+    gives: tuple[str, ...]
+    uses_gpu: bool = False
+    control: bool = False
+    oracle: bool = False
+
+    def load(self) -> Callable:
+        """Import and return the function."""
+        return getattr(import_module(self.module), self.function)
+
+
+_CONTROLS = "scscope.methods.controls"
+_SCSCOPE = "scscope.methods.scscope"
+
+METHODS = {
+    "scscope": Method("scScope", _SCSCOPE, "scscope", ("latent", "imputation"), uses_gpu=True),
+    "ae": Method("AE", _SCSCOPE, "ae", ("latent", "imputation"), uses_gpu=True),
+    "pca": Method("PCA", "scscope.methods.pca", "pca", ("latent",)),
+    "random": Method("Random latent", _CONTROLS, "random", ("latent",), control=True),
+    "truth": Method("True labels", _CONTROLS, "truth", ("labels",), control=True, oracle=True),
+    "no_imputation": Method(
+        "No imputation", _CONTROLS, "no_imputation", ("imputation",), control=True
+    ),
+    "gene_mean": Method("Gene mean", _CONTROLS, "gene_mean", ("imputation",), control=True),
+    "group_mean": Method(
+        "Group mean (oracle)", _CONTROLS, "group_mean", ("imputation",), control=True, oracle=True
+    ),
+}
+
+
+def method_of(name: str) -> Method:
+    """The method registered under `name`."""
+    if name not in METHODS:
+        raise ValueError(f"Unknown method {name!r}. Known methods: {', '.join(METHODS)}.")
+    return METHODS[name]

@@ -1,0 +1,62 @@
+"""Controls: methods whose scores are known beforehand, between which all others have to lie."""
+
+import numpy as np
+from scipy import sparse
+
+from scscope.data import Scaled
+from scscope.errors import NotApplicable
+from scscope.methods.fit import Fit, Impute
+
+
+def random(data: Scaled, *, seed: int, device: str, n_latent: int = 50) -> Fit:
+    """A latent that knows nothing: normal noise."""
+    rng = np.random.default_rng(seed)
+    return Fit(latent=rng.standard_normal((data.X.shape[0], n_latent), dtype=np.float32))
+
+
+def truth(data: Scaled, *, seed: int, device: str) -> Fit:
+    """The true labels, handed in as clusters: the best score that there is."""
+    return Fit(labels=_labels(data))
+
+
+def no_imputation(data: Scaled, *, seed: int, device: str) -> Fit:
+    """The observed value, which is 0 at every target."""
+    return Fit(impute=lambda cells, genes: np.zeros(len(cells)))
+
+
+def gene_mean(data: Scaled, *, seed: int, device: str) -> Fit:
+    """The mean of the gene over the cells in which it was observed, on the input scale."""
+    mean = nonzero_mean(data.X)
+    return Fit(impute=lambda cells, genes: data.to_log(mean[genes], cells, genes))
+
+
+def group_mean(data: Scaled, *, seed: int, device: str) -> Fit:
+    """The mean of the gene over the cells of the same true group in which it was observed.
+
+    A gene that was never observed in a group gets its mean over all groups.
+    """
+    groups, group = np.unique(_labels(data), return_inverse=True)
+    overall = nonzero_mean(data.X)
+    means = np.array([nonzero_mean(data.X[group == g], overall) for g in range(len(groups))])
+    return Fit(impute=_lookup(data, means, group))
+
+
+def nonzero_mean(X: sparse.csr_matrix, default: np.ndarray | float = 0.0) -> np.ndarray:
+    """Mean of each gene over its non-zero entries, `default` where it has none; (n_genes,)."""
+    total = np.bincount(X.indices, weights=X.data, minlength=X.shape[1])
+    n_observed = np.bincount(X.indices, minlength=X.shape[1])
+    mean = np.broadcast_to(np.asarray(default, dtype=np.float64), total.shape).copy()
+    return np.divide(total, n_observed, out=mean, where=n_observed > 0)
+
+
+def _lookup(data: Scaled, means: np.ndarray, group: np.ndarray) -> Impute:
+    def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        return data.to_log(means[group[cells], genes], cells, genes)
+
+    return impute
+
+
+def _labels(data: Scaled) -> np.ndarray:
+    if data.label is None:
+        raise NotApplicable("This control needs true labels and the dataset has none.")
+    return data.label

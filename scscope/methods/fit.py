@@ -1,0 +1,60 @@
+"""What a method returns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scscope.errors import Diverged
+
+Impute = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Result of a method on one dataset.
+
+    Parameters
+    ----------
+    latent
+        Representation of the cells, shape (n_cells, n_latent), or None.
+    impute
+        Function of indices (cells, genes), each of shape (n,), that returns predicted values as
+        log1p(value x L / n_c), shape (n,); see `scscope.data.Scaled.to_log`. Or None.
+    labels
+        Clusters that the method itself found, shape (n_cells,), or None.
+    history
+        Columns of the training history, of equal length.
+    """
+
+    latent: np.ndarray | None = None
+    impute: Impute | None = None
+    labels: np.ndarray | None = None
+    history: dict[str, list] = field(default_factory=dict)
+
+
+def checked_latent(latent: np.ndarray, n_cells: int) -> np.ndarray:
+    """`latent` as float32, refused unless it is finite and has one row for each cell."""
+    latent = np.asarray(latent, dtype=np.float32)
+    if latent.ndim != 2 or len(latent) != n_cells or latent.shape[1] == 0:
+        raise ValueError(
+            f"The latent must have shape ({n_cells}, n_latent), one row for each cell; "
+            f"got {latent.shape}."
+        )
+    _check_finite(latent, "latent")
+    return latent
+
+
+def checked_values(values: np.ndarray, n_targets: int) -> np.ndarray:
+    """Imputed values as float32, refused unless there is a finite one for each target."""
+    values = np.asarray(values, dtype=np.float32)
+    if values.shape != (n_targets,):
+        raise ValueError(f"Imputation must return shape ({n_targets},), got {values.shape}.")
+    _check_finite(values, "imputation")
+    return values
+
+
+def _check_finite(array: np.ndarray, name: str) -> None:
+    bad = np.size(array) - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise Diverged(f"The {name} holds {bad} values that are NaN or infinite.")

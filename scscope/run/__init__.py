@@ -1,0 +1,1 @@
+"""One supervised run of a method: limits, resources, and a status whatever happens."""

@@ -1,0 +1,42 @@
+"""How a run ended, and how often it has failed."""
+
+import json
+import os
+from pathlib import Path
+
+# What a run leaves. All files are always there; those that it has nothing to say in are empty.
+LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.txt", "imputed.npy", "history.tsv"
+ARRAYS = (LATENT, LABELS, IMPUTED, HISTORY)
+STATUS = "status.json"
+FAILURES = "failed_attempts"
+
+STANDS = ("ok", "not_applicable")
+NEEDS_MORE = ("out_of_memory", "timeout")
+FAILED = ("error", "diverged", *NEEDS_MORE)
+STATUSES = (*STANDS, *FAILED)
+
+
+def read_status(path: str | Path) -> dict:
+    """Read a `status.json`."""
+    return json.loads(Path(path).read_text())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its place and rename it when whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def failed_attempts(folder: str | Path) -> int:
+    """Number of attempts in `folder` that failed, over all calls of the workflow.
+
+    As a parameter of a job it makes exactly the failed runs rerun: it was lower when they ran.
+    """
+    path = Path(folder) / FAILURES
+    return int(path.read_text()) if path.exists() else 0
+
+
+def record_failure(folder: str | Path) -> None:
+    """Count one more failed attempt in `folder`."""
+    write_text(Path(folder) / FAILURES, f"{failed_attempts(folder) + 1}\n")

@@ -1,0 +1,188 @@
+"""The parent process of a run: watch the child, and say how it ended whatever happens."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from scscope.run.status import ARRAYS, STATUS, write_text
+
+logger = logging.getLogger("scscope.run")
+
+WORKER = (sys.executable, "-m", "scscope.run.worker")
+LIBRARY = Path(__file__).parents[2]
+PERIOD = 0.1  # seconds between two looks at the child
+
+# The supervisor has to speak before a scheduler kills the whole job.
+SHARE_OF_MEMORY = 0.9
+SECONDS_TO_SPEAK = 120
+
+
+def supervise(
+    request: dict,
+    folder: Path,
+    *,
+    about: dict,
+    memory_mb: float,
+    seconds: float,
+    log: Path,
+    worker: tuple[str, ...] = WORKER,
+) -> dict:
+    """Run one request in a child process and leave its arrays and `status.json` in `folder`.
+
+    Parameters
+    ----------
+    request
+        What the worker reads: paths `data` and `targets`; `module` and `function` of the method,
+        whether it `uses_gpu` and is an `oracle`; `scale` and `params`; `seed`, `threads`,
+        `n_gpus`.
+    folder
+        Where the files of `scscope.run.status` go. Every one of them exists afterwards.
+    about
+        Names by which the run is known; they are written into its status.
+    memory_mb
+        Memory that the child and its children may hold together.
+    seconds
+        Time that it may take.
+    log
+        File to which the child's output is appended.
+    worker
+        Command of the child.
+
+    Returns
+    -------
+    dict
+        The status, as written.
+    """
+    started = time.time()
+    partial = folder / ".partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with log.open("a") as output:
+        child = start({**request, "folder": str(partial)}, worker, output)
+        peak, breach = watch(child, memory_mb, seconds)
+    status = {
+        **about,
+        **read_outcome(partial, child.returncode, breach),
+        "seconds": round(time.time() - started, 3),
+        "peak_rss_mb": round(peak, 1),
+        "threads": request["threads"],
+        "n_gpus": request["n_gpus"],
+        "host": os.uname().nodename,
+    }
+    for name in ARRAYS:
+        if status["status"] == "ok" and (partial / name).exists():
+            (partial / name).replace(folder / name)
+        else:
+            (folder / name).write_bytes(b"")
+    shutil.rmtree(partial)
+    write_text(folder / STATUS, json.dumps(status, indent=2) + "\n")
+    return status
+
+
+def limits_of(mem_mb: float, runtime_minutes: float) -> dict[str, float]:
+    """Limits of a child within a job's memory and run time, as arguments of `supervise`."""
+    runtime = 60 * runtime_minutes
+    return {
+        "memory_mb": SHARE_OF_MEMORY * mem_mb,
+        "seconds": max(runtime - SECONDS_TO_SPEAK, runtime / 2),
+    }
+
+
+def start(request: dict, worker: tuple[str, ...], output: IO) -> subprocess.Popen:
+    """Start the child in a session of its own, so that all it starts can be ended with it."""
+    count = {name: str(request["threads"]) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    path = os.pathsep.join(filter(None, (str(LIBRARY), os.environ.get("PYTHONPATH"))))
+    child = subprocess.Popen(
+        worker,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **count, "PYTHONPATH": path},
+        start_new_session=True,
+        text=True,
+    )
+    try:
+        child.stdin.write(json.dumps(request))
+        child.stdin.close()
+    except BrokenPipeError:
+        logger.warning("The child ended before it had read its request.")
+    return child
+
+
+def watch(child: subprocess.Popen, memory_mb: float, seconds: float) -> tuple[float, dict | None]:
+    """Wait for the child; end it, and all it started, when it breaks a limit or we are ended.
+
+    Returns
+    -------
+    tuple
+        Largest memory seen in MB, and the status of the breach if there was one.
+    """
+    deadline = time.monotonic() + seconds
+    peak, breach = 0.0, None
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        while breach is None:
+            peak = max(peak, memory_of(child.pid))
+            if peak > memory_mb:
+                words = f"held {peak:.0f} MB of {memory_mb:.0f} MB: give the job more memory"
+                breach = {"status": "out_of_memory", "message": words}
+            elif time.monotonic() > deadline:
+                words = f"not done after {seconds:.0f} s: give the job more run time"
+                breach = {"status": "timeout", "message": words}
+            try:
+                child.wait(PERIOD)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+    finally:
+        end_session(child)
+        signal.signal(signal.SIGTERM, previous)
+    return peak, breach
+
+
+def end_session(child: subprocess.Popen) -> None:
+    """Kill whatever is left of the child's session."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
+
+
+def memory_of(pid: int) -> float:
+    """Resident memory of a process and its descendants in MB; 0 when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0
+    total = 0
+    for member in family:
+        try:
+            total += member.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / 2**20
+
+
+def read_outcome(partial: Path, returncode: int, breach: dict | None) -> dict:
+    """What the child said of its end, or what its death says."""
+    if breach is not None:
+        return breach
+    path = partial / "outcome.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    if returncode < 0:
+        name = signal.Signals(-returncode).name
+        hint = ", perhaps for lack of memory" if name == "SIGKILL" else ""
+        return {"status": "error", "message": f"the process was ended by {name}{hint}"}
+    return {"status": "error", "message": f"the process left with code {returncode}, no outcome"}

@@ -1,0 +1,122 @@
+"""The child process of a run: read the data, fit the method, leave arrays and an outcome.
+
+Reads a request as JSON from standard input, see `scscope.run.supervisor.supervise`.
+"""
+
+import csv
+import json
+import logging
+import os
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from scscope.data import read_dataset, read_targets, scaled
+from scscope.errors import Diverged, NotApplicable
+from scscope.methods.fit import Fit, checked_latent, checked_values
+from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT
+from scscope.seeds import derive_seed
+
+logger = logging.getLogger("scscope.run")
+
+OUTCOME = "outcome.json"
+# Reported if they were used.
+PACKAGES = ("numpy", "scipy", "sklearn", "torch")
+
+
+def perform(request: dict, folder: Path) -> dict:
+    """Run the request and write its arrays to `folder`; return seconds by phase and the device."""
+    method = getattr(import_module(request["module"]), request["function"])
+    device = device_of(request) if request["uses_gpu"] else "cpu"
+    clock = [time.perf_counter()]
+    data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
+    targets = read_targets(request["targets"])
+    clock.append(time.perf_counter())
+
+    seed = derive_seed(request["seed"], "fit")
+    fit = method(data, seed=seed, device=device, **request["params"])
+    save_fit(fit, folder, n_cells=data.X.shape[0])
+    clock.append(time.perf_counter())
+
+    if fit.impute is not None and len(targets.cell):
+        values = checked_values(fit.impute(targets.cell, targets.gene), len(targets.cell))
+        np.save(folder / IMPUTED, values)
+    clock.append(time.perf_counter())
+
+    names = ("seconds_load", "seconds_fit", "seconds_impute")
+    seconds = dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
+    return {"device": device, "peak_gpu_mb": peak_gpu_mb(device), **seconds}
+
+
+def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:
+    """Write what the method found; values at targets are written apart."""
+    if fit.latent is not None:
+        np.save(folder / LATENT, checked_latent(fit.latent, n_cells))
+    if fit.labels is not None:
+        (folder / LABELS).write_text("\n".join(map(str, fit.labels)) + "\n")
+    if fit.history:
+        with (folder / HISTORY).open("w", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            writer.writerow(fit.history)
+            writer.writerows(zip(*fit.history.values(), strict=True))
+
+
+def device_of(request: dict) -> str:
+    """Where to compute: "cuda" for a job that was given a GPU and finds one, else "cpu"."""
+    import torch
+
+    torch.set_num_threads(request["threads"])
+    if not request["n_gpus"]:
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    logger.warning("The job was given a GPU but finds none: it computes on the CPU.")
+    return "cpu"
+
+
+def peak_gpu_mb(device: str) -> float | None:
+    """Largest GPU memory that PyTorch held, or None on a CPU."""
+    if device == "cpu":
+        return None
+    import torch
+
+    return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+
+
+def outcome_of(request: dict, folder: Path) -> dict:
+    """Run the request; whatever it raises becomes a status with its message."""
+    try:
+        return {"status": "ok", "message": "", **perform(request, folder)}
+    except NotApplicable as reason:
+        return {"status": "not_applicable", "message": str(reason)}
+    except Diverged as reason:
+        return {"status": "diverged", "message": str(reason)}
+    except Exception as error:
+        logger.exception("The method failed")
+        lack = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        status = "out_of_memory" if lack or "can't allocate memory" in str(error) else "error"
+        return {"status": status, "message": f"{type(error).__name__}: {error}"}
+
+
+def main() -> None:
+    """Answer one request."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    request = json.load(sys.stdin)
+    folder = Path(request["folder"])
+    outcome = outcome_of(request, folder)
+    used = {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules}
+    outcome["versions"] = {"python": sys.version.split()[0], **used}
+    part = folder / f"{OUTCOME}.part"
+    part.write_text(json.dumps(outcome))
+    part.replace(folder / OUTCOME)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Nothing is left to do, and tearing down large libraries takes a while.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

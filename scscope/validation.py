@@ -1,0 +1,59 @@
+"""Errors of a configuration in words: where, what was given, what is allowed, what was meant."""
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+
+def schema_errors(settings: dict, schema: dict) -> list[str]:
+    """Everything in which `settings` break a JSON schema (draft 2020-12), one sentence each.
+
+    Parameters
+    ----------
+    settings
+        What a user wrote.
+    schema
+        The schema; references within it are followed.
+    """
+    from jsonschema import Draft202012Validator
+
+    errors = Draft202012Validator(schema).iter_errors(settings)
+    sentences = []
+    for error in sorted(errors, key=lambda error: list(map(str, error.absolute_path))):
+        place = ".".join(map(str, error.absolute_path)) or "the configuration"
+        sentences += [f"{place}: {words}" for words in _words_of(error)]
+    return sentences
+
+
+def unknown_name(kind: str, name: str, known) -> str:
+    """Sentence for a name that is not among the known ones, with the nearest of them."""
+    known = list(map(str, known))
+    near = get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {name!r}.{hint} Allowed: {', '.join(known) or 'none'}."
+
+
+def not_writable(folder: Path) -> str:
+    """Why nothing can be written below `folder`, which need not exist yet; empty if it can."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        return f"{existing} is a file, so {folder} cannot be a folder. Choose another place."
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{existing} cannot be written to. Choose another place or change its permissions."
+    return ""
+
+
+def _words_of(error) -> list[str]:
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        return [unknown_name("key", key, known) for key in sorted(set(error.instance) - set(known))]
+    if error.validator == "propertyNames":
+        return [error.message]
+    if error.validator == "enum":
+        return [unknown_name("value", error.instance, error.validator_value)]
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        # jsonschema reports each missing key on its own.
+        return [f"missing key {key!r}." for key in missing if repr(key) in error.message]
+    about = error.schema.get("description")
+    return [f"{error.message}" + (f" ({about})." if about else ".")]

@@ -1,0 +1,93 @@
+"""What changes the fingerprint of code, tried on a copy of the library."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import scscope.fingerprint as module
+from scscope.fingerprint import fingerprint
+
+LIBRARY = Path(module.__file__).parent
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A copy of the library that a test may edit."""
+    shutil.copytree(LIBRARY, tmp_path / "scscope", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "PACKAGE", tmp_path / "scscope")
+
+    def edit(file, old, new):
+        module.code_of.cache_clear()
+        module.imports_of.cache_clear()
+        path = tmp_path / "scscope" / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    yield edit
+    module.code_of.cache_clear()
+    module.imports_of.cache_clear()
+
+
+SCSCOPE, PCA = "scscope.methods.scscope", "scscope.methods.pca"
+
+
+def prints():
+    return {name: fingerprint(name, "scscope.run.worker") for name in (SCSCOPE, PCA)}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changed"),
+    [
+        # Comments and docstrings change nothing.
+        ("model.py", "WEIGHT_SD = 0.1  # truncated", "WEIGHT_SD = 0.1  # cut off", set()),
+        ("model.py", '"""The scScope network', '"""The network', set()),
+        ("train.py", '"""Fit the network to `X`, in place.', '"""Fit.', set()),
+        # A method's own code, or what it imports (inside a function, too), changes that method.
+        ("model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2", {SCSCOPE}),
+        ("train.py", "CHUNK = 4_096", "CHUNK = 4_097", {SCSCOPE}),
+        ("methods/pca.py", "n_latent: int = 50", "n_latent: int = 40", {PCA}),
+        # What all methods are run by changes all.
+        ("data.py", "BLOCK = 2_000", "BLOCK = 3_000", {SCSCOPE, PCA}),
+        ("run/worker.py", 'OUTCOME = "outcome.json"', 'OUTCOME = "o.json"', {SCSCOPE, PCA}),
+        # Registering a method, supervising, logging and scoring change no fit.
+        ("methods/__init__.py", "METHODS = {", "OTHER = 1\nMETHODS = {", set()),
+        ("run/supervisor.py", "PERIOD = 0.1", "PERIOD = 0.2", set()),
+        ("log.py", "level=logging.INFO", "level=logging.DEBUG", set()),
+        ("evaluate.py", 'GIVEN = "given"', 'GIVEN = "own"', set()),
+    ],
+)
+def test_what_changes_a_methods_fingerprint(library, file, old, new, changed):
+    before = prints()
+    library(file, old, new)
+    after = prints()
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_changing_code_back_gives_the_old_fingerprint(library):
+    before = prints()
+    library("model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2")
+    library("model.py", "WEIGHT_SD = 0.2", "WEIGHT_SD = 0.1")
+    assert prints() == before
+
+
+def test_a_script_counts_with_what_it_imports(library, tmp_path):
+    script = tmp_path / "draw.py"
+    script.write_text('"""Draw."""\nfrom scscope.data import scaled\n')
+    before = fingerprint(script)
+    library("data.py", "BLOCK = 2_000", "BLOCK = 3_000")
+    assert fingerprint(script) != before
+
+
+def test_a_module_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="No module 'scscope.modle' in the library"):
+        fingerprint("scscope.modle")
+
+
+def test_packages_that_lie_on_the_way_hold_no_code_that_counts():
+    """Their `__init__` is not part of a fingerprint, so it must not shape any result."""
+    for package in ("methods", "run", "."):
+        text = (LIBRARY / package / "__init__.py").read_text()
+        assert "numpy" not in text
+        assert "random" not in text.replace('"random"', "").replace("Random latent", "")

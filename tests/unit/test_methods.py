@@ -1,0 +1,167 @@
+"""Every registered method keeps the contract; controls give what they must."""
+
+import inspect
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from scscope.data import SCALES, Dataset, log_normalised, scaled
+from scscope.errors import Diverged, NotApplicable
+from scscope.methods import METHODS, method_of
+from scscope.methods.fit import checked_latent, checked_values
+
+N_CELLS, N_GENES = 90, 40
+QUICK = {
+    "scscope": {"n_latent": 6, "max_epochs": 2},
+    "ae": {"n_latent": 6, "max_epochs": 2},
+    "pca": {"n_latent": 6},
+    "random": {"n_latent": 6},
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    label = rng.choice(["a", "b", "c"], N_CELLS)
+    rate = {group: rng.gamma(2, 2, N_GENES) for group in "abc"}
+    true = rng.poisson([rate[group] for group in label])
+    X = np.where(rng.random(true.shape) < 0.4, 0, true)
+    return Dataset(
+        X=sparse.csr_matrix(X.astype(np.float32)),
+        cells=np.arange(N_CELLS).astype(str),
+        genes=np.arange(N_GENES).astype(str),
+        values="counts",
+        label=label,
+        batch=None,
+        hash="",
+    )
+
+
+def fit(name, data, scale="log", seed=0):
+    method = METHODS[name]
+    given = scaled(data, scale, with_labels=method.oracle)
+    return method.load()(given, seed=seed, device="cpu", **QUICK.get(name, {}))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_fit_holds_what_the_method_declares(name, data):
+    result, gives = fit(name, data), METHODS[name].gives
+    assert (result.latent is not None) == ("latent" in gives)
+    assert (result.impute is not None) == ("imputation" in gives)
+    assert (result.labels is not None) == ("labels" in gives)
+    assert result.latent is None or checked_latent(result.latent, N_CELLS).shape[0] == N_CELLS
+    if result.impute is not None:
+        cells, genes = np.array([0, 5, 0]), np.array([3, 1, 39])
+        assert (checked_values(result.impute(cells, genes), 3) >= 0).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_same_seed_same_fit_and_the_input_stays_as_it_is(name, data):
+    before = data.X.copy()
+    first, again = fit(name, data), fit(name, data)
+    if first.latent is not None:
+        np.testing.assert_array_equal(first.latent, again.latent)
+    assert (data.X != before).nnz == 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_signature_of_a_method(name):
+    parameters = inspect.signature(METHODS[name].load()).parameters
+    assert list(parameters)[0] == "data"
+    assert all(parameters[key].kind == inspect.Parameter.KEYWORD_ONLY for key in ("seed", "device"))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_pca_is_that_of_the_dense_centred_matrix(data, scale):
+    X = scaled(data, scale).X.toarray().astype(np.float64)
+    _, values, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+    latent = fit("pca", data, scale).latent
+    np.testing.assert_allclose(np.linalg.norm(latent, axis=0), values[:6], rtol=1e-3)
+
+
+def test_ae_is_scscope_with_one_pass(data):
+    method = METHODS["scscope"].load()
+    one = method(scaled(data, "log"), seed=0, device="cpu", n_steps=1, **QUICK["ae"])
+    np.testing.assert_array_equal(fit("ae", data).latent, one.latent)
+
+
+def test_truth_hands_in_the_labels(data):
+    assert list(fit("truth", data).labels) == list(data.label)
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.oracle])
+def test_an_oracle_without_labels_does_not_apply(name, data):
+    with pytest.raises(NotApplicable, match="needs true labels and the dataset has none"):
+        METHODS[name].load()(scaled(data, "log"), seed=0, device="cpu")
+
+
+def entries(data):
+    return np.indices(data.X.shape).reshape(2, -1)
+
+
+def test_no_imputation_predicts_zero(data):
+    assert not fit("no_imputation", data).impute(*entries(data)).any()
+
+
+@pytest.mark.parametrize("scale", ["size", "size_unit"])
+def test_gene_mean_by_hand(data, scale):
+    X = scaled(data, "size").X.toarray()
+    mean = np.array([column[column > 0].mean() for column in X.T])
+    cells, genes = entries(data)
+    # A mean is the same whether the gene was divided by its deviation before or not.
+    expected = np.log1p(mean[genes])
+    np.testing.assert_allclose(fit("gene_mean", data, scale).impute(cells, genes), expected, 1e-5)
+
+
+def test_group_mean_by_hand(data):
+    X = scaled(data, "log").X.toarray()
+    cells, genes = entries(data)
+    overall = np.array([column[column > 0].mean() for column in X.T])
+    expected = np.empty_like(X)
+    for group in "abc":
+        rows = data.label == group
+        for gene in range(N_GENES):
+            seen = X[rows, gene][X[rows, gene] > 0]
+            expected[rows, gene] = seen.mean() if len(seen) else overall[gene]
+    found = fit("group_mean", data).impute(cells, genes).reshape(X.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_imputation_of_counts_is_compared_on_the_log_scale(data):
+    counts, total = data.X.toarray(), data.X.toarray().sum(axis=1)
+    mean = np.array([column[column > 0].mean() for column in counts.T])
+    cells, genes = entries(data)
+    expected = log_normalised(mean[genes], total[cells], np.median(total))
+    np.testing.assert_allclose(fit("gene_mean", data, "counts").impute(cells, genes), expected)
+
+
+def test_unknown_method_names_the_known_ones():
+    with pytest.raises(
+        ValueError, match="Unknown method 'scscop'. Known methods: scscope, ae, pca"
+    ):
+        method_of("scscop")
+
+
+@pytest.mark.parametrize(
+    ("latent", "error", "message"),
+    [
+        (
+            np.zeros((3, 2)),
+            ValueError,
+            r"shape \(4, n_latent\), one row for each cell; got \(3, 2\)",
+        ),
+        (np.zeros(4), ValueError, r"got \(4,\)"),
+        (np.full((4, 2), np.nan), Diverged, "The latent holds 8 values that are NaN"),
+    ],
+)
+def test_a_latent_that_breaks_the_contract_is_refused(latent, error, message):
+    with pytest.raises(error, match=message):
+        checked_latent(latent, 4)
+
+
+def test_imputed_values_that_break_the_contract_are_refused():
+    with pytest.raises(ValueError, match=r"must return shape \(3,\), got \(2,\)"):
+        checked_values(np.zeros(2), 3)
+    with pytest.raises(Diverged, match="The imputation holds 1 values"):
+        checked_values([0, np.inf, 1], 3)

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from scscope.errors import Diverged
+from scscope.model import Network
+from scscope.settings import PRESETS, Settings, settings_of
+from scscope.train import masked_error, minibatches, optimisers_of, train
+
+
+@pytest.fixture
+def X():
+    """Values of rank three with half of the entries missing."""
+    rng = np.random.default_rng(0)
+    full = rng.gamma(2, 1, (200, 3)) @ rng.gamma(2, 1, (3, 40))
+    return sparse.csr_matrix((full * (rng.random(full.shape) < 0.5)).astype(np.float32))
+
+
+def fitted(X, batch=None, seed=0, **changes):
+    settings = settings_of("paper", n_latent=8, **{"max_epochs": 5, **changes})
+    n_batches = 1 if batch is None else batch.max() + 1
+    network = Network(X.shape[1], n_batches, settings, torch.Generator().manual_seed(0))
+    return network, train(network, X, batch, settings, seed=seed, device="cpu")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_training_lowers_the_loss_and_the_masked_error(X, preset):
+    settings = settings_of(preset, n_latent=8, max_epochs=60, learning_rate=1e-3)
+    network = Network(X.shape[1], 1, settings, torch.Generator().manual_seed(0))
+    before = masked_error(network, X, None, "cpu")
+    history = train(network, X, None, settings, seed=0, device="cpu")
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert masked_error(network, X, None, "cpu") < 0.5 * before
+
+
+def test_the_seed_decides_the_minibatches(X):
+    losses = [fitted(X, seed=seed)[1]["loss"] for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_permutation_visits_every_cell_once():
+    settings = Settings(batch_size=64)
+    seen = np.concatenate(list(minibatches(150, settings, np.random.default_rng(0))))
+    assert sorted(seen) == list(range(150))
+
+
+def test_draws_are_as_many_as_whole_minibatches_fit():
+    settings = Settings(batch_size=64, sampling="draws")
+    batches = list(minibatches(150, settings, np.random.default_rng(0)))
+    assert [len(set(batch)) for batch in batches] == [64, 64]
+
+
+def test_fewer_cells_than_a_minibatch_are_one_minibatch():
+    for sampling in ("draws", "permutation"):
+        settings = Settings(batch_size=64, sampling=sampling)
+        batches = list(minibatches(10, settings, np.random.default_rng(0)))
+        assert [sorted(batch) for batch in batches] == [list(range(10))]
+
+
+def test_training_stops_when_the_error_no_longer_changes(X):
+    _, history = fitted(X, max_epochs=50, epochs_per_check=2, tolerance=1.0)
+    assert history["epoch"][-1] == 4  # the second check is the first that can compare
+    checked = ~np.isnan(history["error"])
+    assert list(np.array(history["epoch"])[checked]) == [2, 4]
+
+
+def test_a_loss_that_is_not_finite_stops_at_once_and_says_what_to_try(X):
+    with pytest.raises(Diverged, match="in epoch 1 of 5. Try a learning rate below 1e"):
+        fitted(X * 1e18, learning_rate=1e30)
+
+
+def test_the_batch_effect_is_learned_with_steps_of_its_own_or_not(X):
+    batch = np.arange(X.shape[0]) % 2
+    for separate, n_optimisers in ((False, 1), (True, 2)):
+        settings = settings_of("paper", n_latent=8, max_epochs=20)
+        settings = Settings(**{**settings.__dict__, "separate_batch_step": separate})
+        network = Network(X.shape[1], 2, settings, torch.Generator().manual_seed(0))
+        assert len(optimisers_of(network, settings)) == n_optimisers
+        train(network, X, batch, settings, seed=0, device="cpu")
+        assert network.batch_effect.abs().max() > 0

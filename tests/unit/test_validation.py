@@ -1,0 +1,151 @@
+"""Errors of a config in words; and the schema agrees with the code that it describes."""
+
+import inspect
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scscope.cluster import CLUSTERERS
+from scscope.data import SCALES, VALUES
+from scscope.figures import PANELS
+from scscope.methods import METHODS
+from scscope.metrics import METRICS
+from scscope.settings import PRESETS, Settings
+from scscope.simulate import SIMULATORS, splat
+from scscope.validation import not_writable, schema_errors, unknown_name
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+TINY = (ROOT / "tests/workflow/config.yaml").read_text()
+
+
+def config(**changes):
+    """The tiny config with some places changed: "a.b.c" -> value, None removes."""
+    settings = yaml.safe_load(TINY)
+    for place, value in changes.items():
+        *path, last = place.split("__")
+        target = settings
+        for key in path:
+            target = target.setdefault(key, {})
+        target[last] = value
+        if value is None:
+            del target[last]
+    return settings
+
+
+def test_the_configs_that_we_ship_are_right():
+    for path in (*ROOT.glob("config/*.yaml"), ROOT / "tests/workflow/config.yaml"):
+        assert schema_errors(yaml.safe_load(path.read_text()), SCHEMA) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": {}}, "the configuration: unknown key 'dataset'. Did you mean 'datasets'?"),
+        ({"studies": None}, "the configuration: missing key 'studies'."),
+        (
+            {"methods__pca__use": "pcs"},
+            "methods.pca.use: unknown value 'pcs'. Did you mean 'pca'? Allowed: scscope, ae, pca",
+        ),
+        (
+            {"methods__pca__scale": "logg"},
+            "methods.pca.scale: unknown value 'logg'. Did you mean 'log'? Allowed: counts, size, log",
+        ),
+        (
+            {"methods__pca__params__n_latnet": 5},
+            "methods.pca.params: unknown key 'n_latnet'. Did you mean 'n_latent'? Allowed: n_latent.",
+        ),
+        ({"methods__pca__params__n_latent": 0}, "methods.pca.params.n_latent: 0 is less than"),
+        ({"methods__pca__params__n_latent": "x"}, "'x' is not of type 'integer'"),
+        ({"methods__truth__params": {"n": 1}}, "methods.truth.params: unknown key 'n'."),
+        ({"methods__Bad Name": {"use": "pca", "scale": "log"}}, "'Bad Name' does not match"),
+        (
+            {"datasets__tiny__params__n_cells": 30},
+            "datasets.tiny.params.n_cells: 30 is less than the minimum of 31 (PhenoGraph needs",
+        ),
+        ({"datasets__tiny__params__dropout": 1}, "unknown key 'dropout'. Did you mean 'dropout_"),
+        ({"datasets__tiny__source": "splatt"}, "unknown value 'splatt'. Did you mean 'splat'?"),
+        ({"datasets__mine": {"source": "file"}}, "datasets.mine: missing key 'path'."),
+        ({"datasets__mine": {"source": "file", "path": "x", "cells_in": "row"}}, "mean 'rows'?"),
+        ({"studies__main__metrics": ["arj"]}, "studies.main.metrics.0: unknown value 'arj'."),
+        ({"studies__main__seeds": [-1]}, "studies.main.seeds.0: -1 is less than the minimum of 0"),
+        ({"studies__main__seeds": []}, "studies.main.seeds: [] should be non-empty"),
+        ({"studies__main__panels": ["figure_1"]}, "Did you mean 'figure_1c'?"),
+        ({"studies__main__threads": 3}, "unknown key 'threads'."),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_what_is_allowed(changes, message):
+    errors = schema_errors(config(**changes), SCHEMA)
+    assert len(errors) == 1
+    assert message in errors[0]
+
+
+def test_all_mistakes_are_said_at_once():
+    broken = config(methods__pca__use="pcs", studies__main__seeds=[-1], extra=1)
+    assert len(schema_errors(broken, SCHEMA)) == 3
+
+
+def test_unknown_names_come_with_the_nearest():
+    words = unknown_name("method", "scscop", ["scscope", "pca"])
+    assert words == "unknown method 'scscop'. Did you mean 'scscope'? Allowed: scscope, pca."
+
+
+def enum(definition, key):
+    return SCHEMA["$defs"][definition]["properties"][key]["enum"]
+
+
+def test_the_schema_knows_what_is_registered():
+    assert enum("method", "use") == list(METHODS)
+    assert enum("method", "scale") == list(SCALES)
+    assert enum("dataset", "source") == [*SIMULATORS, "file"]
+    assert enum("file", "values") == list(VALUES)
+    assert enum("scscope", "preset") == list(PRESETS)
+    study = SCHEMA["$defs"]["study"]["properties"]
+    assert study["metrics"]["items"]["enum"] == list(METRICS)
+    assert study["clusterers"]["items"]["enum"] == list(CLUSTERERS)
+    assert study["panels"]["items"]["enum"] == list(PANELS)
+
+
+def test_the_schema_knows_the_parameters_of_splat():
+    assert set(SCHEMA["$defs"]["splat"]["properties"]) == set(
+        inspect.signature(splat).parameters
+    ) - {"seed"}
+
+
+def test_the_schema_knows_the_settings_of_scscope():
+    # These belong to the presets and are not varied one by one.
+    of_preset = {"rectify", "loss", "sampling", "separate_batch_step"}
+    settings = {field.name for field in fields(Settings)} - of_preset
+    assert set(SCHEMA["$defs"]["scscope"]["properties"]) == settings | {"preset"}
+    one_pass = settings - {"n_steps", "imputer_width"}
+    assert set(SCHEMA["$defs"]["ae"]["properties"]) == one_pass | {"preset"}
+
+
+def test_every_method_has_its_parameters_in_the_schema():
+    described = set()
+    for case in SCHEMA["$defs"]["method"]["allOf"]:
+        use = case["if"]["properties"]["use"]
+        described |= set(use.get("enum", [use.get("const")]))
+    assert described == set(METHODS)
+
+
+def test_a_folder_below_a_file_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "is a file" in not_writable(tmp_path / "file" / "results")
+    assert not_writable(tmp_path / "new" / "results") == ""
+
+
+def test_a_folder_without_permission_cannot_be_written(tmp_path):
+    tmp_path.chmod(0o755)
+    if os.geteuid() == 0:  # root may write anywhere: look with the eyes of nobody
+        child = os.fork()
+        if child == 0:
+            os.setuid(65534)
+            os._exit(0 if "cannot be written to" in not_writable(tmp_path / "results") else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    else:
+        tmp_path.chmod(0o555)
+        assert "cannot be written to" in not_writable(tmp_path / "results")

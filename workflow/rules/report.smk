@@ -1,0 +1,47 @@
+rule write_report:
+    input:
+        figures=collect("<results>/figures/{panel}.svg", panel=STUDY_OF),
+        images=collect("<results>/figures/{panel}.png", panel=STUDY_OF),
+        scores="<results>/tables/scores.tsv",
+        runs="<results>/tables/runs.tsv",
+        datasets="<results>/tables/datasets.tsv",
+    output:
+        report="<results>/report.html",
+        summary="<results>/summary.txt",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=code_of("write_report"),
+        config=config,
+        panels=list(STUDY_OF),
+    message:
+        "Write the report"
+    script:
+        "../scripts/write_report.py"
+
+
+# Turns recorded failures into the exit code, after everything that can be shown is shown.
+rule conclude:
+    input:
+        report="<results>/report.html",
+        runs="<results>/tables/runs.tsv",
+    output:
+        "<results>/conclusion.txt",
+    log:
+        "<logs>/conclude.log",
+    benchmark:
+        "<benchmarks>/conclude.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=code_of("conclude"),
+    message:
+        "Conclude: did every run end well?"
+    script:
+        "../scripts/conclude.py"

@@ -1,0 +1,19 @@
+"""Fail if any run has failed: the last step, so that all tables and figures stand before it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scscope.gather import conclusion, read_table
+from scscope.log import log_to
+from scscope.run.status import write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+well, words = conclusion(read_table(snakemake.input.runs))
+if not well:
+    Path(snakemake.log[0]).write_text(words)
+    sys.exit(words)
+write_text(Path(snakemake.output[0]), words)

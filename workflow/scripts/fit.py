@@ -1,0 +1,52 @@
+"""Fit one method to one dataset with one seed, under supervision.
+
+Ends well whatever the method does: how the run ended is its result, in status.json.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scscope.log import log_to
+from scscope.methods import method_of
+from scscope.run.status import FAILED, NEEDS_MORE, record_failure
+from scscope.run.supervisor import limits_of, supervise
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+logger = logging.getLogger("scscope.fit")
+settings, resources = snakemake.params.method, snakemake.resources
+method = method_of(settings["use"])
+folder = Path(snakemake.output.status).parent
+
+request = {
+    "data": snakemake.input.data,
+    "targets": snakemake.input.targets,
+    "module": method.module,
+    "function": method.function,
+    "uses_gpu": method.uses_gpu,
+    "oracle": method.oracle,
+    "scale": settings["scale"],
+    "params": settings["params"],
+    "seed": int(snakemake.wildcards.seed),
+    "threads": snakemake.threads,
+    "n_gpus": resources.get("gpu", 0),
+}
+names = {name: snakemake.wildcards[name] for name in ("dataset", "method")}
+status = supervise(
+    request,
+    folder,
+    about={**names, "seed": request["seed"]},
+    log=Path(snakemake.log[0]),
+    **limits_of(resources.mem_mb, resources.runtime),
+)
+logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
+
+if status["status"] in FAILED:
+    record_failure(folder)
+    logger.warning("%(method)s on %(dataset)s, seed %(seed)d: %(status)s: %(message)s", status)
+if status["status"] in NEEDS_MORE and resources.attempt <= snakemake.params.retries:
+    sys.exit("Snakemake tries this run again with more memory and time.")

@@ -1,0 +1,33 @@
+"""Read a user's own file, check it and bring it to the dataset contract."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scscope.data import imputation_targets, no_targets, write_dataset, write_targets
+from scscope.datasets.files import read_file
+from scscope.datasets.prepare import prepare
+from scscope.log import log_to
+from scscope.run.status import write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+settings = dict(snakemake.params.settings)
+path, source = settings.pop("path"), settings.pop("source")
+reading = {key: settings.pop(key) for key in ("cells_in", "layer", "true") if key in settings}
+
+data = prepare(read_file(path, **reading), **settings)
+counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
+dropped = {key: int(data.uns.pop(key)) for key in counted}
+card = {
+    "dataset": snakemake.wildcards.dataset,
+    "source": f"{source}: {path}",
+    **write_dataset(data, snakemake.output.data),
+    **dropped,
+}
+known = "true" in data.layers
+targets = imputation_targets(data.X, data.layers["true"], seed=0) if known else no_targets()
+write_targets(targets, snakemake.output.targets)
+write_text(Path(snakemake.output.card), json.dumps(card, indent=2) + "\n")

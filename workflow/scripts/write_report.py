@@ -1,0 +1,39 @@
+"""Write the report, one HTML file, and its short form for the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scscope.figures import PANELS
+from scscope.gather import read_table
+from scscope.log import log_to
+from scscope.report import render, summary, versions_of
+from scscope.run.status import write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+inputs, config = snakemake.input, snakemake.params.config
+tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "datasets")}
+figures = zip(
+    snakemake.params.panels, map(Path, inputs.figures), map(Path, inputs.images), strict=True
+)
+
+html = render(
+    title=config.get("title", "scScope benchmark"),
+    panels=[
+        (panel, PANELS[panel].title, PANELS[panel].caption, svg.read_bytes(), png.read_bytes())
+        for panel, svg, png in figures
+    ],
+    config=config,
+    versions=versions_of(tables["runs"]),
+    **tables,
+)
+write_text(Path(snakemake.output.report), html)
+text = summary(
+    tables["scores"],
+    tables["runs"],
+    figures=[path.removesuffix(".svg") + ".{svg,pdf,png}" for path in inputs.figures],
+    report=snakemake.output.report,
+)
+write_text(Path(snakemake.output.summary), text)
