@@ -9,7 +9,7 @@ import numpy as np
 
 from scscope.cluster import CLUSTERERS, cluster
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
-from scscope.metrics import METRICS
+from scscope.metrics import METRICS, score
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status, write_text
 
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
@@ -99,11 +99,13 @@ def evaluate(
         if measure.kind == "clustering" and (data.label is not None or not measure.needs_truth):
             for name in names:
                 known = name in clusters
-                values[name, metric] = measure(data.label, clusters[name]) if known else np.nan
+                values[name, metric] = (
+                    score(metric, data.label, clusters[name]) if known else np.nan
+                )
         elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
             known = run.imputed is not None
             truth = true_log(data, targets)
-            values["", metric] = measure(truth, run.imputed) if known else np.nan
+            values["", metric] = score(metric, truth, run.imputed) if known else np.nan
 
     n_cells, n_genes = data.X.shape
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)

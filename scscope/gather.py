@@ -12,11 +12,21 @@ from scscope.run.status import FAILED, read_status, write_text
 RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]
 COST = ["seconds", "peak_rss_mb"]
+CARD = [
+    *("dataset", "seed", "source", "n_cells", "n_genes", "sparsity", "n_labels", "n_batches"),
+    *("values", "dropped_cells", "dropped_genes", "dropped_unlabelled", "hash"),
+]
+# Columns that hold text even where they look like numbers or are empty.
+TEXTS = (
+    *("dataset", "method", "label", "use", "scale", "source", "values", "hash", "data_hash"),
+    *("clusterer", "metric", "status", "message", "device", "host", "versions"),
+)
 
 
 def dataset_table(cards: Iterable[Path]) -> pd.DataFrame:
-    """One row for each dataset and, where it is simulated, seed."""
-    return pd.DataFrame([json.loads(card.read_text()) for card in cards])
+    """One row for each dataset and, where it is simulated, seed; from their data cards."""
+    table = pd.DataFrame([json.loads(card.read_text()) for card in cards], columns=CARD)
+    return table.astype({"seed": "Int64"})
 
 
 def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFrame:
@@ -57,6 +67,18 @@ def score_table(scores: Iterable[Path], runs: pd.DataFrame) -> pd.DataFrame:
     return runs[RUN + ABOUT_METHOD + COST].merge(table, on=RUN, how="inner", validate="1:m")
 
 
+def versions_of(runs: pd.DataFrame) -> dict[str, str]:
+    """Versions of the packages that the runs used, several of one package side by side."""
+    words = sorted({word for versions in runs["versions"] for word in _pairs(versions)})
+    names = dict.fromkeys(name for name, _ in words)
+    return {name: ", ".join(v for n, v in words if n == name) for name in names}
+
+
+def _pairs(versions: str) -> list[tuple[str, str]]:
+    words = versions.split()
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
 def select(
     table: pd.DataFrame, datasets: list[str], methods: list[str], seeds: list[int]
 ) -> pd.DataFrame:
@@ -88,5 +110,10 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table of this module; an empty text stays an empty text."""
-    return pd.read_csv(path, sep="\t", na_values={"value": ["nan", ""]}, keep_default_na=False)
+    """Read a table of this module. What is empty is an empty text in `TEXTS`, else NaN."""
+    table = pd.read_csv(
+        path, sep="\t", dtype=dict.fromkeys(TEXTS, str), na_values=[""], keep_default_na=False
+    )
+    texts = [name for name in TEXTS if name in table]
+    table[texts] = table[texts].fillna("")
+    return table

@@ -23,6 +23,7 @@ def kmeans(latent: np.ndarray, n_clusters: int, *, seed: int) -> np.ndarray:
         Labels of shape (n_cells,).
     """
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     latent = check_latent(latent)
     if not 1 <= n_clusters <= len(latent):
@@ -31,4 +32,7 @@ def kmeans(latent: np.ndarray, n_clusters: int, *, seed: int) -> np.ndarray:
             "least 1 and at most the number of cells."
         )
     model = KMeans(n_clusters, n_init=10, random_state=seed)
-    return model.fit_predict(latent).astype(np.int64)
+    # Several threads add up the centres in the order in which they finish: not reproducible, and on
+    # a busy machine ten times slower.
+    with threadpool_limits(1):
+        return model.fit_predict(latent).astype(np.int64)

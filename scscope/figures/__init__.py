@@ -37,10 +37,10 @@ PANELS = {
             "number of groups; the best resolution is chosen with the true labels, so it is an "
             "upper bound and not a result that a user could obtain. Boxes are quartiles over seeds "
             "(n in the figure), whiskers minimum and maximum, thin lines connect medians; with "
-            "fewer than three seeds the values themselves are drawn. Each seed is a new simulation "
+            "fewer than five seeds the values themselves are drawn. Each seed is a new simulation "
             "and a new fit; the horizontal axis gives the mean share of zero entries over seeds. "
             "Dashed grey lines are controls (mean over seeds). Dotted line: the paper's median for "
-            "scScope. Crosses mark runs that failed, as failed / all."
+            "scScope. Crosses mark runs that failed, as failed / all; n/a: the method does not apply."
         ),
         function="scscope.figures.figure_1:ari_by_sparsity",
     ),
@@ -56,8 +56,8 @@ PANELS = {
             "clustering is involved. Methods that take raw counts are repeated in every column and "
             "marked “(counts)”. Dashed grey lines are controls: no imputation, the gene's mean, "
             "and the gene's mean within its true group, which knows the labels. Crosses mark runs "
-            "that failed, as failed / all. The values of the paper's Supplementary Fig. 2 are not "
-            "available as numbers, so they are not shown."
+            "that failed, as failed / all; n/a: the method does not apply. The values of the "
+            "paper's Supplementary Fig. 2 are not available as numbers, so they are not shown."
         ),
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
     ),

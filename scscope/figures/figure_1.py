@@ -27,7 +27,7 @@ from scscope.figures.tables import (
 )
 
 ROW, LEGEND, FRAME = 36 * MM, 14 * MM, 18 * MM  # heights
-MIN_BOX = 3  # with fewer values a box would show quartiles that are not there
+MIN_BOX = 5  # fewer values are shown themselves: they have no quartiles to speak of
 
 
 @styled
@@ -62,7 +62,7 @@ def ari_by_sparsity(scores: pd.DataFrame) -> Figure:
                 _draw_paper_median(axes, axis)
             if j == 0:
                 name = CLUSTERERS.get(clusterer, clusterer)
-                axes.set_ylabel(f"ARI, {name}".replace(" (", "\n("))
+                axes.set_ylabel(f"ARI, {name}".removesuffix(", ").replace(" (", "\n("))
                 marks.letter(axes, ascii_lowercase[i + 1], titled=i == 0)
                 if failures:
                     marks.name_failures(axes)

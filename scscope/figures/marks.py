@@ -71,7 +71,7 @@ def mark_failures(axes: Axes, x: float, result: Outcome, style: Style) -> None:
 def reference_lines(axes: Axes, rows: pd.DataFrame, levels: pd.Series, *, named: bool) -> None:
     """Mean of each control at each level: dashed grey lines, named at their right end."""
     ends = []
-    for (name, group), dashes in zip(rows.groupby("name"), _cycle(DASHES)):
+    for i, (name, group) in enumerate(rows.groupby("name")):
         by_dataset = {dataset: outcome(part).values for dataset, part in group.groupby("dataset")}
         mean = [np.mean(v) if len(v := by_dataset.get(d, [])) else np.nan for d in levels.index]
         known = np.flatnonzero(~np.isnan(mean))
@@ -79,7 +79,7 @@ def reference_lines(axes: Axes, rows: pd.DataFrame, levels: pd.Series, *, named:
             continue
         x = np.array([-0.5, *known, len(levels) - 0.5])
         y = np.array([mean[known[0]], *np.array(mean)[known], mean[known[-1]]])
-        axes.plot(x, y, color=GREY, linewidth=0.6, dashes=dashes, zorder=1)
+        axes.plot(x, y, color=GREY, linewidth=0.6, dashes=DASHES[i % len(DASHES)], zorder=1)
         ends.append((y[-1], name))
     if not named or not ends:
         return
@@ -88,11 +88,6 @@ def reference_lines(axes: Axes, rows: pd.DataFrame, levels: pd.Series, *, named:
     heights = spread([(y - low) / (high - low) for y, _ in ends], 0.075)
     for height, (_, name) in zip(heights, ends, strict=True):
         axes.text(1.02, height, name, transform=axes.transAxes, va="center", **NOTE)
-
-
-def _cycle(items: tuple):
-    while True:
-        yield from items
 
 
 def spread(heights: list[float], gap: float) -> list[float]:

@@ -20,7 +20,11 @@ from scscope.figures.tables import (
 
 METRICS = {"ari": "ARI", "n_clusters": "Number of clusters"}
 COLUMNS = 3  # datasets side by side
-LINE, FRAME, LEGEND = 5 * MM, 17 * MM, 10 * MM  # heights: of a method, around a dataset, at the end
+LINE, FRAME, LEGEND = (
+    4.5 * MM,
+    17 * MM,
+    10 * MM,
+)  # heights: of a method, around a dataset, at the end
 
 
 @styled

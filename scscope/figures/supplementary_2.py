@@ -24,7 +24,7 @@ METRICS = {
     "imputation_error": "Error at missed entries\n(mean |Δ log1p|)",
     "zero_prediction": "Prediction at true zeros\n(mean log1p)",
 }
-ROW, LEGEND, FRAME = 38 * MM, 11 * MM, 16 * MM  # heights
+ROW, LEGEND, FRAME = 38 * MM, 9 * MM, 15 * MM  # heights
 
 
 @styled

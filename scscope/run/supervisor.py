@@ -34,7 +34,6 @@ def supervise(
     memory_mb: float,
     seconds: float,
     log: Path,
-    worker: tuple[str, ...] = WORKER,
 ) -> dict:
     """Run one request in a child process and leave its arrays and `status.json` in `folder`.
 
@@ -54,8 +53,6 @@ def supervise(
         Time that it may take.
     log
         File to which the child's output is appended.
-    worker
-        Command of the child.
 
     Returns
     -------
@@ -67,7 +64,7 @@ def supervise(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     with log.open("a") as output:
-        child = start({**request, "folder": str(partial)}, worker, output)
+        child = start({**request, "folder": str(partial), "parent": os.getpid()}, output)
         peak, breach = watch(child, memory_mb, seconds)
     status = {
         **about,
@@ -97,12 +94,12 @@ def limits_of(mem_mb: float, runtime_minutes: float) -> dict[str, float]:
     }
 
 
-def start(request: dict, worker: tuple[str, ...], output: IO) -> subprocess.Popen:
+def start(request: dict, output: IO) -> subprocess.Popen:
     """Start the child in a session of its own, so that all it starts can be ended with it."""
     count = {name: str(request["threads"]) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     path = os.pathsep.join(filter(None, (str(LIBRARY), os.environ.get("PYTHONPATH"))))
     child = subprocess.Popen(
-        worker,
+        WORKER,
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,

@@ -4,9 +4,11 @@ Reads a request as JSON from standard input, see `scscope.run.supervisor.supervi
 """
 
 import csv
+import ctypes
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from importlib import import_module
@@ -101,10 +103,20 @@ def outcome_of(request: dict, folder: Path) -> dict:
         return {"status": status, "message": f"{type(error).__name__}: {error}"}
 
 
+def end_with(parent: int) -> None:
+    """Have this process killed when its parent dies, so that no two ever write one file."""
+    if sys.platform == "linux":
+        set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("The supervisor is gone.")
+
+
 def main() -> None:
     """Answer one request."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     request = json.load(sys.stdin)
+    end_with(request["parent"])
     folder = Path(request["folder"])
     outcome = outcome_of(request, folder)
     used = {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules}

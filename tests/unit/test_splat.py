@@ -231,7 +231,7 @@ def test_counts_have_the_mean_and_variance_of_the_model(bcv_common):
 
 
 def test_spread_of_the_variation_is_drawn_once_for_each_gene():
-    data = splat(n_cells=2_000, n_genes=400, bcv_df=10, seed=0)
+    data = splat(n_cells=1_000, n_genes=2_000, lib_loc=13, bcv_df=10, seed=0)
     mean = expected_counts(data)
     excess = (data.layers["true"].toarray() - mean) ** 2 - mean
     spread = (excess / (0.1 * mean + np.sqrt(mean)) ** 2).mean(axis=0)[mean.mean(axis=0) > 10]

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scscope.figures import PANELS
-from scscope.gather import read_table
+from scscope.gather import read_table, versions_of
 from scscope.log import log_to
-from scscope.report import render, summary, versions_of
+from scscope.report import render, summary
 from scscope.run.status import write_text
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ write_text(Path(snakemake.output.report), html)
 text = summary(
     tables["scores"],
     tables["runs"],
-    figures=[path.removesuffix(".svg") + ".{svg,pdf,png}" for path in inputs.figures],
+    figures=str(Path(snakemake.output.report).parent / "figures"),
     report=snakemake.output.report,
 )
 write_text(Path(snakemake.output.summary), text)

@@ -1,0 +1,128 @@
+"""Metrics: functions of arrays that return a float, with the range they have."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scscope.metrics import clustering, imputation
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and what tables and figures need to know of it.
+
+    Parameters
+    ----------
+    kind
+        What it compares. "clustering": true labels and clusters. "imputation": true and predicted
+        values on the scale of `scscope.data.log_normalised`.
+    title
+        Label of its axis.
+    low, high
+        Range of its values; `math.inf` where there is no bound.
+    higher_is_better
+        None where neither is.
+    needs_truth
+        Whether it looks at its first argument.
+    function
+        Takes the truth and the result, two arrays of the same length.
+    """
+
+    kind: Literal["clustering", "imputation"]
+    title: str
+    low: float
+    high: float
+    higher_is_better: bool | None
+    needs_truth: bool
+    function: Callable[[np.ndarray | None, np.ndarray], float]
+
+
+METRICS = {
+    "ari": Metric(
+        kind="clustering",
+        title="ARI",
+        low=-0.5,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=clustering.ari,
+    ),
+    "ami": Metric(
+        kind="clustering",
+        title="AMI",
+        low=-1,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=clustering.ami,
+    ),
+    "nmi": Metric(
+        kind="clustering",
+        title="NMI",
+        low=0,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=clustering.nmi,
+    ),
+    "n_clusters": Metric(
+        kind="clustering",
+        title="number of clusters",
+        low=0,
+        high=math.inf,
+        higher_is_better=None,
+        needs_truth=False,
+        function=clustering.n_clusters,
+    ),
+    "unassigned": Metric(
+        kind="clustering",
+        title="share of cells without a cluster",
+        low=0,
+        high=1,
+        higher_is_better=False,
+        needs_truth=False,
+        function=clustering.unassigned,
+    ),
+    "imputation_error": Metric(
+        kind="imputation",
+        title="imputation error",
+        low=0,
+        high=math.inf,
+        higher_is_better=False,
+        needs_truth=True,
+        function=imputation.imputation_error,
+    ),
+    "zero_prediction": Metric(
+        kind="imputation",
+        title="mean prediction at true zeros",
+        low=0,
+        high=math.inf,
+        higher_is_better=False,
+        needs_truth=True,
+        function=imputation.zero_prediction,
+    ),
+}
+
+
+def score(name: str, true: np.ndarray | None, result: np.ndarray) -> float:
+    """Value of a metric.
+
+    Parameters
+    ----------
+    name
+        Key of `METRICS`.
+    true
+        True labels, shape (n_cells,), or true values, shape (n_targets,). May be None for a metric
+        that does not need it.
+    result
+        Clusters or predicted values, of the same shape.
+    """
+    if name not in METRICS:
+        raise ValueError(f"Unknown metric {name!r}. Known metrics: {', '.join(METRICS)}.")
+    metric = METRICS[name]
+    if metric.needs_truth and true is None:
+        raise ValueError(f"Metric {name!r} needs the truth, but `true` is None.")
+    return metric.function(true, result)

@@ -1,0 +1,242 @@
+"""What the report says: tables of text, made from the gathered tables of numbers."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from scscope.figures.tables import (
+    CLUSTERERS,
+    clusterers_of,
+    natural,
+    of_clusterer,
+    ordered,
+    outcome,
+    with_names,
+)
+
+# In the order in which they are shown.
+METRICS = {
+    "ari": "Adjusted Rand index",
+    "imputation_error": "Imputation error (mean |Δ log1p| at missed entries)",
+    "zero_prediction": "Prediction at true zeros (mean log1p)",
+    "ami": "Adjusted mutual information",
+    "nmi": "Normalised mutual information",
+    "n_clusters": "Number of clusters",
+    "unassigned": "Unassigned cells",
+}
+MAIN = ("ari", "imputation_error")
+WHOLE = ("n_clusters", "unassigned")  # metrics that count
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a table cell.
+
+    Parameters
+    ----------
+    text
+        What is shown.
+    kind
+        What became of its runs: "ok", "partial", "failed", "not-applicable", or "empty".
+    short
+        The same without the spread, where there is one.
+    """
+
+    text: str
+    kind: str = "ok"
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table: one row per method, one column per dataset.
+
+    Parameters
+    ----------
+    rows
+        Pairs of an entry (with `method`, `label`, `scale`, `control`) and its cells.
+    """
+
+    title: str
+    datasets: list[str]
+    rows: list[tuple]
+
+
+def words(status: str) -> str:
+    """A status as people say it: "out of memory"."""
+    return str(status).replace("_", " ")
+
+
+def entries_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Methods of a table of scores or runs in the order of the benchmark, controls last."""
+    entries = with_names(table.assign(clusterer="")).drop_duplicates("method")
+    columns = ["name", "use", "scale", "method", "label", "control"]
+    return ordered(entries[columns]).sort_values("control", kind="stable")
+
+
+def datasets_of(table: pd.DataFrame) -> list[str]:
+    """Datasets of a table in their natural order."""
+    return sorted(set(table["dataset"].astype(str)), key=natural)
+
+
+def number(value: float, metric: str) -> str:
+    """A score in as many digits as it deserves."""
+    digits = 1 if metric in WHOLE else 3
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: never "-0.000"
+
+
+def problems(statuses: pd.Series) -> str:
+    """Runs that are not ok, such as "timeout" where all are, or "2/3 timeout"."""
+    counts = statuses[statuses != "ok"].value_counts().sort_index()
+    if len(counts) == 1 and counts.iloc[0] == len(statuses):
+        return words(counts.index[0])
+    return ", ".join(f"{n}/{len(statuses)} {words(status)}" for status, n in counts.items())
+
+
+def kind_of(statuses: pd.Series) -> str:
+    """Kind of a cell: see `Cell`."""
+    if (statuses == "ok").all():
+        return "ok"
+    if (statuses == "not_applicable").all():
+        return "not-applicable"
+    return "partial" if (statuses == "ok").any() else "failed"
+
+
+def score_cell(rows: pd.DataFrame, metric: str) -> Cell:
+    """Mean ± standard deviation over seeds, and what went wrong."""
+    if rows.empty:
+        return Cell("–", "empty", "–")
+    values, problem = outcome(rows).values, problems(rows["status"])
+    if not len(values):
+        return Cell(problem or "–", kind_of(rows["status"]) if problem else "empty", problem or "–")
+    mean = number(values.mean(), metric)
+    sd = f" ± {number(values.std(ddof=1), metric)}" if len(values) > 1 else ""
+    note = f" ({problem})" if problem else ""
+    return Cell(mean + sd + note, kind_of(rows["status"]), mean + note)
+
+
+def status_cell(runs: pd.DataFrame) -> Cell:
+    """How many runs ended how."""
+    if runs.empty:
+        return Cell("–", "empty")
+    counts = runs["status"].value_counts().sort_index(key=lambda names: names != "ok")
+    text = ", ".join(f"{n} {words(status)}" for status, n in counts.items())
+    return Cell(text, kind_of(runs["status"]))
+
+
+def cost_cell(runs: pd.DataFrame) -> Cell:
+    """Median time and largest memory of the runs that are ok."""
+    done = runs[runs["status"] == "ok"]
+    if done.empty:
+        return Cell("–", "empty")
+    text = f"{done['seconds'].median():,.1f} s, {done['peak_rss_mb'].max():,.0f} MB"
+    if done["peak_gpu_mb"].max() > 0:
+        text += f", GPU {done['peak_gpu_mb'].max():,.0f} MB"
+    return Cell(text)
+
+
+def by_method_and_dataset(table: pd.DataFrame, title: str, cell) -> Table:
+    """Lay out `cell(rows)` of each method (rows) and dataset (columns)."""
+    datasets = datasets_of(table)
+    parts = dict(tuple(table.groupby(["method", table["dataset"].astype(str)])))
+    rows = [
+        (entry, [cell(parts.get((entry.method, dataset), table[:0])) for dataset in datasets])
+        for entry in entries_of(table).itertuples()
+    ]
+    return Table(title, datasets, rows)
+
+
+def score_tables(scores: pd.DataFrame) -> dict[tuple[str, str], Table]:
+    """A table for each metric and clusterer, in their order."""
+    scores = with_names(scores)
+    known = [metric for metric in METRICS if metric in set(scores["metric"])]
+    others = sorted(set(scores["metric"]) - set(METRICS))
+    tables = {}
+    for metric in known + others:
+        rows = scores[scores["metric"] == metric]
+        for clusterer in clusterers_of(rows) or [""]:
+            title = METRICS.get(metric, metric)
+            if clusterer:
+                title += f", {CLUSTERERS.get(clusterer, clusterer)}"
+            own = of_clusterer(rows, clusterer)
+            tables[metric, clusterer] = by_method_and_dataset(
+                own, title, lambda part, metric=metric: score_cell(part, metric)
+            )
+    return tables
+
+
+def verdict(runs: pd.DataFrame) -> Cell:
+    """One line on all runs: "45 runs: 40 ok, 2 not applicable, 3 failed (3 timeout)."."""
+    failed = runs.loc[~runs["status"].isin(["ok", "not_applicable"]), "status"]
+    ok, skipped = ((runs["status"] == status).sum() for status in ("ok", "not_applicable"))
+    text = f"{len(runs):,} run{'' if len(runs) == 1 else 's'}: {ok:,} ok"
+    if skipped:
+        text += f", {skipped:,} not applicable"
+    if len(failed):
+        counts = failed.value_counts().sort_index()
+        text += f", {len(failed):,} failed"
+        text += f" ({', '.join(f'{n:,} {words(status)}' for status, n in counts.items())})"
+    else:
+        text += ", none failed"
+    return Cell(f"{text}.", "failed" if len(failed) else "ok")
+
+
+def without_result(runs: pd.DataFrame) -> list[dict]:
+    """Runs that are not ok, those with the same message together."""
+    bad = runs[runs["status"] != "ok"].fillna({"message": ""})
+    groups = []
+    for (method, status, message), group in bad.groupby(["method", "status", "message"]):
+        seeds = group.groupby(group["dataset"].astype(str))["seed"].agg(
+            lambda seeds: ", ".join(map(str, sorted(seeds)))
+        )
+        lines = str(message).strip().splitlines()
+        groups.append(
+            {
+                "method": method,
+                "label": group["label"].iloc[0],
+                "status": words(status),
+                "kind": "not-applicable" if status == "not_applicable" else "failed",
+                "where": [
+                    f"{dataset} (seed {seeds[dataset]})"
+                    for dataset in sorted(seeds.index, key=natural)
+                ],
+                "line": lines[-1] if lines else "no message",
+                "message": str(message) if len(lines) > 1 else "",
+            }
+        )
+    return sorted(groups, key=lambda group: (group["kind"], natural(group["method"])))
+
+
+def dataset_rows(datasets: pd.DataFrame) -> list[dict]:
+    """One row per dataset: what is the same over its seeds, or the range of what is not."""
+    rows = []
+    for name in datasets_of(datasets):
+        group = datasets[datasets["dataset"].astype(str) == name]
+        row = {
+            "dataset": name,
+            "seeds": int(group["seed"].nunique()),
+            "zeros": interval(100 * group["sparsity"], ".1f"),
+            "hashes": list(zip(group["seed"].map(plain), group["hash"], strict=True)),
+        }
+        for column in ("n_cells", "n_genes", "n_labels", "n_batches"):
+            row[column] = interval(group[column], ",.0f")
+        for column in ("dropped_cells", "dropped_genes"):
+            row[column] = interval(group[column].fillna(0), ",.0f")
+        for column in ("source", "values"):
+            row[column] = ", ".join(sorted(set(group[column].dropna().astype(str))))
+        rows.append(row)
+    return rows
+
+
+def interval(values: pd.Series, form: str) -> str:
+    """Smallest to largest value, or the one value."""
+    values = values.dropna()
+    if values.empty:
+        return "–"
+    low, high = f"{values.min():{form}}", f"{values.max():{form}}"
+    return low if low == high else f"{low} to {high}"
+
+
+def plain(value) -> str:
+    """A seed as it was written: pandas reads a column with gaps as floats."""
+    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)

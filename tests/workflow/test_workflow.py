@@ -1,0 +1,207 @@
+"""The workflow on its smallest config: to the end, again, after edits, and with bad configs."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+
+def scores_of(checkout):
+    return pd.read_csv(checkout.results / "tables/scores.tsv", sep="\t", keep_default_na=False)
+
+
+def test_everything_is_there_in_the_end(finished):
+    tables = finished.results / "tables"
+    assert sorted(path.name for path in tables.iterdir()) == [
+        "datasets.tsv",
+        "runs.tsv",
+        "scores.tsv",
+    ]
+    figures = {path.name for path in (finished.results / "figures").iterdir()}
+    assert figures == {
+        f"{panel}.{suffix}"
+        for panel in ("figure_1c", "supplementary_2")
+        for suffix in ("svg", "pdf", "png")
+    }
+    assert (finished.results / "report.html").stat().st_size > 10_000
+    assert "3 runs: 3 ok" in (finished.results / "conclusion.txt").read_text()
+    assert "PCA" in (finished.results / "summary.txt").read_text()
+
+
+def test_scores_are_tidy_and_carry_what_they_came_from(finished):
+    scores = scores_of(finished)
+    assert {"dataset", "method", "scale", "seed", "clusterer", "metric", "value"} <= set(scores)
+    assert {"status", "seconds", "peak_rss_mb", "data_hash"} <= set(scores)
+    assert scores["data_hash"].str.fullmatch("[0-9a-f]{64}").all()
+    truth = scores.query("method == 'truth' and metric == 'ari'")
+    assert list(zip(truth["clusterer"], truth["value"], strict=True)) == [("given", 1.0)]
+    pca = scores.query("method == 'pca'")
+    assert set(pca["clusterer"]) == {"phenograph", "kmeans"}
+    assert set(pca["metric"]) == {"ari", "ami", "n_clusters"}
+    gene_mean = scores.query("method == 'gene_mean'")
+    assert list(gene_mean["metric"]) == ["imputation_error"]
+
+
+def test_every_job_leaves_a_log_and_a_benchmark(finished):
+    for stage in ("simulate", "fit", "evaluate", "draw"):
+        logs = list((finished.results / "logs" / stage).rglob("*.log"))
+        benchmarks = list((finished.results / "benchmarks" / stage).rglob("*.tsv"))
+        assert len(logs) == len(benchmarks) > 0
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.run()
+
+
+def test_editing_words_and_touching_files_reruns_nothing(copy):
+    for path in (*copy.folder.glob("workflow/**/*"), *copy.folder.glob("scscope/**/*.py")):
+        path.touch()
+    copy.edit("scscope/methods/pca.py", '"""Scores of the leading', '"""Values of the leading')
+    copy.edit("scscope/data.py", "BLOCK = 2_000  # cells that", "BLOCK = 2_000  # those that")
+    copy.edit("workflow/scripts/evaluate.py", '"""Score one run', '"""Evaluate one run')
+    assert "Nothing to be done" in copy.run("--dry-run")
+
+
+def test_a_methods_parameter_reruns_its_jobs_and_no_others(copy):
+    copy.config["methods"]["pca"]["params"]["n_latent"] = 6
+    assert copy.plan() == ["Evaluate pca on tiny, seed 0", "Fit pca to tiny, seed 0"]
+
+
+def test_a_methods_code_reruns_its_jobs_and_no_others(copy):
+    copy.edit("scscope/methods/pca.py", "n_latent: int = 50", "n_latent: int = 51")
+    assert copy.plan() == ["Evaluate pca on tiny, seed 0", "Fit pca to tiny, seed 0"]
+
+
+def test_a_new_name_of_a_method_refits_nothing(copy):
+    copy.config["methods"]["pca"]["label"] = "Principal components"
+    assert copy.plan() == []
+    copy.run()
+    assert set(scores_of(copy).query("use == 'pca'")["label"]) == {"Principal components"}
+
+
+def test_another_metric_refits_nothing(copy):
+    copy.config["studies"]["main"]["metrics"].append("nmi")
+    assert copy.plan() == [f"Evaluate {m} on tiny, seed 0" for m in ("gene_mean", "pca", "truth")]
+
+
+def test_a_new_method_reruns_nothing_of_the_others(copy):
+    copy.config["methods"]["random"] = {"use": "random", "scale": "log", "params": {"n_latent": 3}}
+    copy.config["studies"]["main"]["methods"].append("random")
+    assert copy.plan() == ["Evaluate random on tiny, seed 0", "Fit random to tiny, seed 0"]
+
+
+def test_two_runs_give_the_same_scores(finished, checkout):
+    checkout.run("results/tables/scores.tsv")
+    cost = ["seconds", "peak_rss_mb"]
+    first, second = (scores_of(place).drop(columns=cost) for place in (finished, checkout))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_results_go_where_the_config_says(checkout):
+    checkout.config["pathvars"] = {"results": "elsewhere/mine"}
+    checkout.run("elsewhere/mine/tables/scores.tsv")
+    assert (checkout.folder / "elsewhere/mine/data/tiny/seed_0.h5ad").exists()
+    assert (checkout.folder / "elsewhere/mine/logs/gather.log").exists()
+    assert not checkout.results.exists()
+
+
+def no_file(config, folder):
+    config["datasets"]["mine"] = {"source": "file", "path": "mine.h5ad"}
+    return "datasets.mine.path: there is no file 'mine.h5ad'"
+
+
+def no_such_method(config, folder):
+    config["studies"]["main"]["methods"].append("pcaa")
+    return "studies.main.methods: unknown name 'pcaa'. Did you mean 'pca'?"
+
+
+def no_such_dataset(config, folder):
+    config["studies"]["main"]["datasets"] = ["tinny"]
+    return "studies.main.datasets: unknown name 'tinny'. Did you mean 'tiny'?"
+
+
+def misspelt_key(config, folder):
+    config["methods"]["pca"]["parms"] = {}
+    return "methods.pca: unknown key 'parms'. Did you mean 'params'?"
+
+
+def panel_twice(config, folder):
+    config["studies"]["other"] = config["studies"]["main"]
+    return "studies.other.panels: figure_1c is drawn by main already"
+
+
+def results_below_a_file(config, folder):
+    (folder / "file").write_text("")
+    config["pathvars"] = {"results": "file/results"}
+    return "is a file, so file/results cannot be a folder"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        no_file,
+        no_such_method,
+        no_such_dataset,
+        misspelt_key,
+        panel_twice,
+        results_below_a_file,
+    ],
+)
+def test_a_bad_config_is_refused_before_any_job(checkout, mistake):
+    message = mistake(checkout.config, checkout.folder)
+    result = checkout.snakemake()
+    assert result.returncode != 0
+    assert message in result.stdout
+    assert not checkout.results.exists()
+
+
+@pytest.mark.parametrize("config", ["config/config.yaml", "config/demo.yaml"])
+def test_the_plans_of_the_configs_that_we_ship(checkout, config):
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host"]
+    result = subprocess.run(
+        [*command, "--configfile", config], cwd=checkout.folder, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert "write_report" in result.stdout + result.stderr
+
+
+def test_without_a_config_it_is_the_papers(checkout):
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "rules"]
+    result = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "simulate" in result.stdout + result.stderr
+    # Five dropout levels, ten seeds.
+    simulated = next(
+        line for line in (result.stdout + result.stderr).splitlines() if "simulate" in line
+    )
+    assert simulated.split() == ["simulate", "50"]
+
+
+def test_latents_are_finite_and_have_one_row_per_cell(finished):
+    latent = np.load(finished.results / "runs/tiny/pca/seed_0/latent.npy")
+    assert latent.shape == (60, 5)
+    assert np.isfinite(latent).all()
+
+
+def test_lint(checkout):
+    result = checkout.snakemake("--lint")
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["snakefmt", "--check", "workflow"],
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+    ],
+    ids=" ".join,
+)
+def test_the_code_is_formatted(command, pytestconfig):
+    tool = [sys.executable, "-m", *command]
+    result = subprocess.run(tool, cwd=pytestconfig.rootpath, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
