@@ -26,7 +26,7 @@ from scscope.figures.tables import (
     with_names,
 )
 
-ROW, LEGEND, FRAME = 36 * MM, 14 * MM, 18 * MM  # heights
+ROW, LEGEND, FRAME = 38 * MM, 14 * MM, 18 * MM  # heights
 MIN_BOX = 5  # fewer values are shown themselves: they have no quartiles to speak of
 
 
@@ -58,7 +58,7 @@ def ari_by_sparsity(scores: pd.DataFrame) -> Figure:
             _draw_ours(axes, rows[~rows["control"]], axis, looks)
             last = j == len(scales) - 1
             marks.reference_lines(axes, rows[rows["control"]], axis, named=last)
-            if clusterer == "phenograph":
+            if clusterer == "phenograph" and axis.notna().any():
                 _draw_paper_median(axes, axis)
             if j == 0:
                 name = CLUSTERERS.get(clusterer, clusterer)
@@ -181,8 +181,9 @@ def _draw_legend(
         for use, name in METHODS.items()
         if use not in ours
     ]
-    paper = {"color": COLOURS["scscope"], "linestyle": ":", "linewidth": 0.9}
-    handles.append(Line2D([], [], label="paper’s scScope, median", **paper))
+    if "phenograph" in set(methods["clusterer"]):
+        paper = {"color": COLOURS["scscope"], "linestyle": ":", "linewidth": 0.9}
+        handles.append(Line2D([], [], label="paper’s scScope, median", **paper))
     if scores["control"].any():
         handles.append(marks.control_mark())
     if failures:

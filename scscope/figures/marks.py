@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scscope.figures.style import DASHES, GREY, MM, PALE, WIDTH, Style
 from scscope.figures.tables import Outcome, outcome
 
-BAND = 0.22  # share of an axis, at its bottom, that is kept for failed runs
+BAND = 0.23  # share of an axis, at its bottom, that is kept for failed runs
 SPREAD = 0.84  # share of a level that its methods fill
 NOTE = {"fontsize": 6, "color": GREY}
 
@@ -47,7 +47,7 @@ def value_axis(axes: Axes, low: float, high: float, *, failures: bool) -> None:
         bottom -= BAND / (1 - BAND) * (high + margin - bottom)
     axes.set_ylim(bottom, high + margin)
     axes.spines["left"].set_bounds(low, high)
-    ticks = MaxNLocator(5).tick_values(low, high)
+    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     axes.set_yticks(ticks[(ticks >= low) & (ticks <= high + 1e-9)])
 
 
@@ -62,10 +62,10 @@ def mark_failures(axes: Axes, x: float, result: Outcome, style: Style) -> None:
     text = {"fontsize": 5, "color": style.colour, "rotation": 90, "ha": "center", "va": "top"}
     if result.failed:
         share = "all" if result.failed == result.total else f"{result.failed}/{result.total}"
-        axes.plot(x, BAND - 0.05, "x", ms=2.6, mew=0.8, color=style.colour, **where)
-        axes.text(x, BAND - 0.09, share, **text, **where)
+        axes.plot(x, BAND - 0.045, "x", ms=2.6, mew=0.8, color=style.colour, **where)
+        axes.text(x, BAND - 0.08, share, **text, **where)
     elif result.skipped:
-        axes.text(x, BAND - 0.03, "n/a", **text, **where)
+        axes.text(x, BAND - 0.04, "n/a", **text, **where)
 
 
 def reference_lines(axes: Axes, rows: pd.DataFrame, levels: pd.Series, *, named: bool) -> None:
@@ -136,11 +136,14 @@ def control_mark() -> Line2D:
 
 
 def not_drawn(rows: pd.DataFrame) -> list[str]:
-    """Names of entries without any value in `rows`, with the reason."""
+    """Names of entries without any value in `rows`, with the reason.
+
+    Controls are named only where they failed: most are made for one kind of score.
+    """
     notes = []
     for name, group in rows.groupby("name"):
         result = outcome(group)
-        if not len(result.values):
+        if not len(result.values) and not (group["control"].all() and not result.failed):
             status = ", ".join(sorted(set(group["status"]) - {"ok"})) or "no value"
             notes.append(f"{name}: {status.replace('_', ' ')}")
     return notes

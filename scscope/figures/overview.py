@@ -37,7 +37,7 @@ def scores_by_method(scores: pd.DataFrame) -> Figure:
         Tidy scores of a study, with `label`.
     """
     scores = with_names(scores)
-    scores = scores[scores["metric"].isin(METRICS)].astype({"dataset": str})
+    scores = scores[scores["metric"].isin(METRICS)]
     methods = scores[~scores["control"]]
     if methods.empty:
         return marks.empty_figure("No clustering scores in this study.")
@@ -91,7 +91,7 @@ def _value_axis(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
         axes.set_xticks(np.linspace(0, 1, 6))
     else:
         highest = rows["value"].max(skipna=True)
-        axes.set_xlim(0, 1.08 * highest if highest > 0 else 1)
+        axes.set_xlim(0, 1.3 * highest if highest > 0 else 1)
 
 
 def _draw_controls(axes: Axes, rows: pd.DataFrame) -> None:
@@ -116,12 +116,25 @@ def _draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str]
             values = outcome(own[own["clusterer"] == clusterer]).values
             if len(values):
                 _draw_spread(axes, values, position + offsets[i], colour, MARKERS[i % len(MARKERS)])
-        note = _failures(own)
-        if note:
-            place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
-            axes.text(0.99, position, note, **place, fontsize=5, color=colour, zorder=6).set_bbox(
-                {"facecolor": PALE if position % 2 else "white", "linewidth": 0, "pad": 0.5}
-            )
+        _note_failures(axes, own, position, colour)
+
+
+def _note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -> None:
+    """Say at the emptier end of the line what failed, such as "× 2/3 timeout".
+
+    Runs are counted, not their clusterings.
+    """
+    runs = rows.drop_duplicates("seed")
+    bad = runs.loc[runs["status"] != "ok", "status"].value_counts().sort_index()
+    if bad.empty:
+        return
+    texts = [f"{n}/{len(runs)} {status.replace('_', ' ')}" for status, n in bad.items()]
+    low, high = axes.get_xlim()
+    at_left = rows["value"].min() - low > high - rows["value"].max()
+    place = {"ha": "left" if at_left else "right", "va": "center", "fontsize": 5, "color": colour}
+    x = 0.06 if at_left else 0.945
+    text = f"× {', '.join(texts)}"
+    axes.text(x, position, text, transform=axes.get_yaxis_transform(), **place, zorder=2)
 
 
 def _draw_spread(axes: Axes, values: np.ndarray, y: float, colour: str, marker: str) -> None:
@@ -130,14 +143,6 @@ def _draw_spread(axes: Axes, values: np.ndarray, y: float, colour: str, marker: 
     mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0
     axes.plot([mean - sd, mean + sd], [y, y], color=colour, linewidth=0.7)
     axes.plot(mean, y, marker, color=colour, markersize=3.6, mec="white", mew=0.3, zorder=4)
-
-
-def _failures(rows: pd.DataFrame) -> str:
-    """Such as "× 2/3 timeout": runs are counted, not their clusterings."""
-    runs = rows.drop_duplicates("seed")
-    bad = runs.loc[runs["status"] != "ok", "status"].value_counts().sort_index()
-    texts = [f"{n}/{len(runs)} {status.replace('_', ' ')}" for status, n in bad.items()]
-    return "× " + ", ".join(texts) if texts else ""
 
 
 def _draw_legend(axes: Axes, scores: pd.DataFrame, clusterers: list[str]) -> None:

@@ -59,6 +59,7 @@ RC = {
     "legend.handlelength": 1.6,
     "figure.dpi": 300,
     "text.hinting": "none",
+    "text.parse_math": False,  # names come from users, who may write "$"
     "svg.hashsalt": "scscope",
     "svg.fonttype": "none",
     "pdf.fonttype": 42,

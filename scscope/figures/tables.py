@@ -68,8 +68,11 @@ def with_names(scores: pd.DataFrame) -> pd.DataFrame:
     Entries that take counts say so, and entries that could not be told apart get the name that
     they have in the config.
     """
-    scores = scores.assign(control=scores["control"].astype(bool))
-    scores["clusterer"] = scores["clusterer"].fillna("")
+    scores = scores.assign(
+        dataset=scores["dataset"].astype(str),
+        control=scores["control"].astype(bool),
+        clusterer=scores["clusterer"].fillna(""),
+    )
     entries = scores.drop_duplicates("method")[["method", "label", "use", "scale", "control"]]
     counts = (entries["scale"] == "counts") & ~entries["control"]
     name = entries["label"].astype(str) + np.where(counts, COUNTS, "")
@@ -137,7 +140,7 @@ def of_clusterer(scores: pd.DataFrame, clusterer: str) -> pd.DataFrame:
 def levels(scores: pd.DataFrame) -> pd.Series:
     """Mean sparsity in % of each dataset, in ascending order; NaN, last, where it is unknown."""
     sparsity = scores.get("sparsity", pd.Series(np.nan, index=scores.index))
-    mean = 100 * sparsity.astype(float).groupby(scores["dataset"].astype(str)).mean()
+    mean = 100 * sparsity.astype(float).groupby(scores["dataset"]).mean()
     return mean.sort_index(key=lambda names: names.map(natural)).sort_values(kind="stable")
 
 

@@ -38,13 +38,14 @@ class Cell:
         What is shown.
     kind
         What became of its runs: "ok", "partial", "failed", "not-applicable", or "empty".
-    short
-        The same without the spread, where there is one.
+    spread, note
+        What is added to the text: a standard deviation, and what went wrong with some runs.
     """
 
     text: str
     kind: str = "ok"
-    short: str = ""
+    spread: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,12 @@ def kind_of(statuses: pd.Series) -> str:
 def score_cell(rows: pd.DataFrame, metric: str) -> Cell:
     """Mean ± standard deviation over seeds, and what went wrong."""
     if rows.empty:
-        return Cell("–", "empty", "–")
+        return Cell("–", "empty")
     values, problem = outcome(rows).values, problems(rows["status"])
     if not len(values):
-        return Cell(problem or "–", kind_of(rows["status"]) if problem else "empty", problem or "–")
-    mean = number(values.mean(), metric)
-    sd = f" ± {number(values.std(ddof=1), metric)}" if len(values) > 1 else ""
-    note = f" ({problem})" if problem else ""
-    return Cell(mean + sd + note, kind_of(rows["status"]), mean + note)
+        return Cell(problem, kind_of(rows["status"])) if problem else Cell("–", "empty")
+    spread = number(values.std(ddof=1), metric) if len(values) > 1 else ""
+    return Cell(number(values.mean(), metric), kind_of(rows["status"]), spread, problem)
 
 
 def status_cell(runs: pd.DataFrame) -> Cell:

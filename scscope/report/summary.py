@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scscope.report.content import MAIN, Table, score_tables, verdict
+from scscope.report.content import MAIN, Cell, Table, score_tables, verdict
 
 WIDTH = 100
 SHOWN = ("", "phenograph", "kmeans")
@@ -37,7 +37,7 @@ def _blocks(table: Table) -> list[str]:
     """The table as text, its datasets in groups that fit beside the names of the methods."""
     names = _padded(["", *(entry.method for entry, _ in table.rows)])
     columns = [
-        _padded([dataset, *(cells[i].short for _, cells in table.rows)])
+        _padded([dataset, *(_short(cells[i]) for _, cells in table.rows)])
         for i, dataset in enumerate(table.datasets)
     ]
     groups, used = [], WIDTH
@@ -51,6 +51,10 @@ def _blocks(table: Table) -> list[str]:
         "\n".join([table.title, *(GAP.join(line).rstrip() for line in zip(*group, strict=True))])
         for group in groups
     ]
+
+
+def _short(cell: Cell) -> str:
+    return f"{cell.text} ({cell.note})" if cell.note else cell.text
 
 
 def _padded(texts: list[str]) -> list[str]:

@@ -1,0 +1,253 @@
+"""pytest tests/unit/test_report.py: all scores here are synthetic."""
+
+import http.server
+import io
+import shutil
+import subprocess
+import threading
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from scscope.report import render, summary
+from scscope.report.content import dataset_rows, score_tables, verdict
+from scscope.report.render import MAX_SVG, image
+from tests.conftest import need
+
+MAGENTA, CYAN = (255, 0, 255), (0, 255, 255)
+STATUSES = ["ok", "ok", "timeout"]
+
+
+def block(colour: tuple, size: int = 40) -> tuple[bytes, bytes]:
+    """A drawing of one colour, as SVG and as PNG."""
+    from matplotlib.image import imsave
+
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}">'
+        f'<style>rect {{ fill: rgb{colour} }}</style><rect width="100%" height="100%"/></svg>'
+    )
+    png = io.BytesIO()
+    imsave(png, np.full((size, size, 3), colour, dtype=np.uint8))
+    return svg.encode(), png.getvalue()
+
+
+def tables(hostile: str = "Mine", n_datasets: int = 1) -> dict[str, pd.DataFrame]:
+    """Scores, runs and datasets of three methods; the third has no result."""
+    methods = [
+        ("pca_log", "PCA", "pca", "ok"),
+        ("mine", hostile, "mine", ""),
+        ("bad", "Bad", "b", "error"),
+    ]
+    runs = []
+    for dataset in range(n_datasets):
+        for method, label, use, status in methods:
+            for seed in range(3):
+                runs.append(
+                    {
+                        "dataset": f"simulated_{dataset}",
+                        "method": method,
+                        "label": label,
+                        "use": use,
+                        "scale": "log",
+                        "control": False,
+                        "seed": seed,
+                        "status": status or STATUSES[seed],
+                        "message": "" if status == "ok" else f"Traceback\n{hostile} gave up",
+                        "seconds": 2.5,
+                        "peak_rss_mb": 300.0,
+                        "peak_gpu_mb": np.nan,
+                        "device": "cpu",
+                        "versions": "scscope 0.1.0",
+                    }
+                )
+    runs = pd.DataFrame(runs)
+    value = (0.5 + 0.1 * runs["seed"]).where(runs["status"] == "ok")
+    scores = [
+        runs.assign(metric="ari", clusterer=clusterer, value=value)
+        for clusterer in ("phenograph", "kmeans")
+    ]
+    datasets = (
+        runs[["dataset", "seed"]]
+        .drop_duplicates()
+        .assign(
+            source="splatter",
+            n_cells=2000,
+            n_genes=500,
+            sparsity=lambda table: 0.3 + 0.01 * table["seed"],
+            n_labels=3,
+            n_batches=0,
+            values="counts",
+            dropped_cells=0,
+            dropped_genes=np.nan,
+            hash="ab" * 32,
+        )
+    )
+    return {"scores": pd.concat(scores), "runs": runs, "datasets": datasets}
+
+
+def page(hostile: str = "Mine", panels: tuple = ()) -> str:
+    return render(
+        title="Demo",
+        panels=panels,
+        config={"seeds": [0, 1, 2]},
+        versions={"torch": "2.13.0"},
+        **tables(hostile),
+    )
+
+
+class Links(HTMLParser):
+    """Collects whatever a browser would load or follow, and the names of all tags."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.targets, self.tags = [], set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.targets += [value for name, value in attributes if name in ("src", "href", "srcset")]
+
+
+def test_report_loads_nothing():
+    links = Links(page(panels=[("one", "One", "Caption", *block(MAGENTA))]))
+    assert links.targets
+    assert all(target.startswith(("data:image/", "#")) for target in links.targets)
+    assert not links.tags & {"script", "link", "iframe", "object", "base"}
+
+
+def test_names_and_messages_of_users_are_text():
+    html = page('<script>alert("x")</script>')
+    assert "script" not in Links(html).tags
+    assert "&lt;script&gt;" in html
+
+
+def test_report_shows_what_failed():
+    html = page()
+    assert "9 runs: 5 ok, 4 failed (3 error, 1 timeout)." in html
+    assert '<td class="partial">0.550 ± 0.071<br>1/3 timeout</td>' in html
+    assert '<td class="failed">error</td>' in html
+    assert '<td class="partial">2 ok, 1 timeout</td>' in html
+    assert "Mine gave up" in html
+
+
+def test_report_states_settings_and_software():
+    html = page()
+    for text in ("seeds:\n- 0", "2.13.0", "scscope 0.1.0", "ab" * 32, "30.0 to 32.0"):
+        assert text in html
+
+
+def test_large_drawing_is_embedded_as_pixels():
+    svg, png = block(CYAN)
+    assert image(svg, png).startswith("data:image/svg+xml;base64,")
+    assert image(svg + b" " * MAX_SVG, png).startswith("data:image/png;base64,")
+
+
+def test_verdict_without_failures():
+    runs = pd.DataFrame({"status": ["ok", "ok", "not_applicable"]})
+    assert verdict(runs).text == "3 runs: 2 ok, 1 not applicable, none failed."
+    assert verdict(runs).kind == "ok"
+
+
+def test_true_labels_stand_in_the_table_of_every_clusterer():
+    scores = tables()["scores"]
+    truth = scores[scores["method"] == "pca_log"].assign(
+        method="truth", label="truth", use="truth", control=True, clusterer="given", value=1.0
+    )
+    shown = score_tables(pd.concat([scores, truth]))
+    for clusterer in ("phenograph", "kmeans"):
+        entry, cells = shown["ari", clusterer].rows[-1]
+        assert (entry.method, cells[0].text) == ("truth", "1.000")
+
+
+def test_real_dataset_has_no_seed():
+    datasets = tables()["datasets"][:1].assign(seed=np.nan)
+    row = dataset_rows(datasets)[0]
+    assert (row["seeds"], row["n_cells"], row["zeros"]) == (0, "2,000", "30.0")
+    assert row["hashes"] == [("", "ab" * 32)]
+
+
+def test_summary_fits_the_terminal():
+    given = tables(n_datasets=20)
+    text = summary(given["scores"], given["runs"], figures="results/figures", report="r.html")
+    assert max(map(len, text.splitlines())) <= 100
+    for dataset in range(20):
+        assert f"simulated_{dataset}" in text
+    for expected in (
+        "0.550 (1/3 timeout)",
+        "error",
+        "180 runs: 100 ok",
+        "results/figures",
+        "r.html",
+    ):
+        assert expected in text
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """Open a page in a real browser; returns its content and a picture of it."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    need("chromium", browser is not None, "apt-get install chromium")
+    quiet = (
+        "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+    )
+    quiet += " disable-component-update disable-sync hide-scrollbars dump-dom"
+
+    def show(path, *, width: int):
+        folder = tmp_path_factory.mktemp("chromium")
+        settings = [f"user-data-dir={folder}/user", f"window-size={width},3000"]
+        settings.append(f"screenshot={folder}/page.png")
+        flags = [f"--{flag}" for flag in [*quiet.split(), *settings]]
+        shown = subprocess.run(
+            [browser, *flags, path.as_uri()], capture_output=True, text=True, timeout=120
+        )
+        return shown.stdout, imread(folder / "page.png")[..., :3]
+
+    return show
+
+
+@pytest.fixture
+def server():
+    """A web server that nobody should ask for anything; returns its address and the requests."""
+    requests = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_error(404)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", requests
+        running.shutdown()
+
+
+def test_browser_shows_the_figures_and_asks_for_nothing(chromium, server, tmp_path):
+    address, requests = server
+    magenta, cyan = block(MAGENTA), block(CYAN)
+    path = tmp_path / "report.html"
+    path.write_text(
+        page(
+            f'<img src="{address}/name.png"><script src="{address}/x.js"></script>',
+            panels=[
+                ("vector", "Vector", "Caption", *magenta),
+                ("pixels", "Pixels", "Caption", cyan[0] + b" " * MAX_SVG, cyan[1]),
+            ],
+        )
+    )
+    content, picture = chromium(path, width=1280)
+    assert "How the runs ended" in content
+    for colour in (MAGENTA, CYAN):
+        assert np.all(np.abs(picture - np.array(colour) / 255) < 0.02, axis=2).mean() > 0.05
+    assert requests == []
+
+
+def test_page_is_as_wide_as_a_phone(chromium, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(page(panels=[("vector", "Vector", "Caption", *block(MAGENTA, 600))]))
+    _, picture = chromium(path, width=390)
+    # Wide things scroll in their own frame: the margin of the page stays white.
+    assert picture.shape[1] == 390
+    assert np.all(picture[:, -8:] == 1)
