@@ -85,8 +85,13 @@ class Network(nn.Module):
     def fill(self, x: Tensor, shifted: Tensor, corrected: Tensor, imputed: Tensor) -> Tensor:
         """Put imputed values where nothing was observed, and only there."""
         if self.rectify == "sum":
-            return torch.relu(shifted + imputed * (x == 0))
-        return torch.where(corrected == 0, torch.relu(imputed), corrected)
+            return torch.relu(shifted + imputed * missing(x))
+        return corrected + torch.relu(imputed) * missing(corrected)
+
+
+def missing(x: Tensor) -> Tensor:
+    """1 where a non-negative value is zero, else 0; multiplying by it is faster than `where`."""
+    return 1 - x.sign()
 
 
 def dense_layers(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:

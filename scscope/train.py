@@ -1,12 +1,13 @@
 """The training loop."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
+from torch.optim.adam import adam
 
 from scscope.errors import Diverged
 from scscope.model import Network, Passes
@@ -15,6 +16,39 @@ from scscope.settings import Settings
 logger = logging.getLogger("scscope.train")
 
 CHUNK = 4_096  # cells that go through the network at a time when nothing is learned
+RESIDENT_BYTES = 2**30  # data that are smaller when dense are kept so, on the device
+
+
+class Adam:
+    """Adam with the defaults of Kingma and Ba (2015), as in `torch.optim.Adam`.
+
+    That class's constructor imports PyTorch's compiler, which takes longer than many a fit; the
+    update that it calls is the one called here.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], *, learning_rate: float, beta1: float):
+        self.weights = list(weights)
+        self.constants = {"lr": learning_rate, "beta1": beta1, "beta2": 0.999, "eps": 1e-8}
+        self.means = [torch.zeros_like(weight) for weight in self.weights]
+        self.squares = [torch.zeros_like(weight) for weight in self.weights]
+        self.counts = [torch.zeros((), device=weight.device) for weight in self.weights]
+
+    @torch.no_grad()
+    def step(self, loss: Tensor) -> None:
+        """Take one step down the gradient of `loss`."""
+        adam(
+            self.weights,
+            list(torch.autograd.grad(loss, self.weights)),
+            self.means,
+            self.squares,
+            [],
+            self.counts,
+            fused=True,
+            amsgrad=False,
+            weight_decay=0.0,
+            maximize=False,
+            **self.constants,
+        )
 
 
 def train(
@@ -58,15 +92,14 @@ def train(
     rng = np.random.default_rng(seed)
     history: dict[str, list] = {"epoch": [], "loss": [], "error": []}
     last_error = None
+    load = loader(X, batch, device)
     for epoch in range(1, settings.max_epochs + 1):
         losses = []
         for cells in minibatches(X.shape[0], settings, rng):
-            x, batch_of = to_device(X, batch, cells, device)
+            x, batch_of = load(cells)
             for optimiser in optimisers:
-                optimiser.zero_grad()
                 loss = loss_of(network(x, batch_of), x, settings)
-                loss.backward()
-                optimiser.step()
+                optimiser.step(loss)
             losses.append(loss.detach())
 
         mean_loss = float(torch.stack(losses).mean())
@@ -87,17 +120,14 @@ def train(
     return history
 
 
-def optimisers_of(network: Network, settings: Settings) -> list[torch.optim.Optimizer]:
+def optimisers_of(network: Network, settings: Settings) -> list[Adam]:
     """Adam over all weights, or one more for the batch effect where it takes steps of its own."""
     groups = [list(network.parameters())]
     if settings.separate_batch_step and network.batch_effect is not None:
         effect = network.batch_effect
         groups = [[weight for weight in groups[0] if weight is not effect], [effect]]
-    betas = (settings.beta1, 0.999)
-    return [
-        torch.optim.Adam(group, lr=settings.learning_rate, betas=betas, fused=True)
-        for group in groups
-    ]
+    constants = {"learning_rate": settings.learning_rate, "beta1": settings.beta1}
+    return [Adam(group, **constants) for group in groups]
 
 
 def minibatches(n_cells: int, settings: Settings, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -123,17 +153,17 @@ def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
     cells: a constant factor, to which Adam is indifferent). "norm" is the Frobenius norm of the
     whole minibatch, summed over passes (released code).
     """
-    observed = passes.corrected != 0 if settings.rectify == "imputation" else x != 0
-    total = torch.zeros((), device=x.device)
+    observed = (passes.corrected if settings.rectify == "imputation" else x).sign()
+    losses = []
     for output in passes.outputs:
         residual = output - passes.corrected
         if settings.use_mask:
             residual = residual * observed
         if settings.loss == "squared":
-            total = total + residual.square().sum() / len(x)
+            losses.append((residual * residual).sum() / len(x))
         else:
-            total = total + torch.linalg.norm(residual)
-    return total
+            losses.append(torch.linalg.norm(residual))
+    return torch.stack(losses).sum()
 
 
 def masked_error(
@@ -161,6 +191,21 @@ def apply(
     for start in range(0, len(cells), CHUNK):
         chunk = cells[start : start + CHUNK]
         yield chunk, network(*to_device(X, batch, chunk, device))
+
+
+def loader(
+    X: sparse.csr_matrix, batch: np.ndarray | None, device: str
+) -> Callable[[np.ndarray], tuple[Tensor, Tensor | None]]:
+    """Function from cell indices to dense values (n, n_genes) and batch indices (n,)."""
+    if X.shape[0] * X.shape[1] * X.dtype.itemsize > RESIDENT_BYTES:
+        return lambda cells: to_device(X, batch, cells, device)
+    x, batch_of = to_device(X, batch, np.arange(X.shape[0]), device)
+
+    def load(cells: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        index = torch.from_numpy(cells).to(device)
+        return x[index], None if batch_of is None else batch_of[index]
+
+    return load
 
 
 def to_device(

@@ -1,8 +1,11 @@
 """The graph of shared neighbours, on which PhenoGraph and Leiden look for communities."""
 
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,11 +83,9 @@ def jaccard_graph(latent: np.ndarray, k: int = 30) -> "Graph":
         Undirected, with the edge attribute "weight", positive everywhere. All cells are vertices:
         one that shares no neighbour has no edges.
     """
-    from igraph import Graph
-
     directed = _jaccard(neighbours(latent, k))
     edges = sparse.triu((directed + directed.T) / 2, k=1).tocoo()
-    return Graph(
+    return load_igraph().Graph(
         n=len(latent),
         edges=np.column_stack([edges.row, edges.col]),
         edge_attrs={"weight": edges.data.tolist()},
@@ -105,6 +106,20 @@ def _jaccard(nearest: np.ndarray) -> sparse.csr_matrix:
     return shared
 
 
+def load_igraph() -> ModuleType:
+    """Import igraph without matplotlib, which it wants for plots that nobody draws here.
+
+    That import takes as long as clustering a thousand cells.
+    """
+    if "igraph" in sys.modules or "matplotlib" in sys.modules:
+        return import_module("igraph")
+    sys.modules["matplotlib"] = None  # not to be found
+    try:
+        return import_module("igraph")
+    finally:
+        del sys.modules["matplotlib"]
+
+
 @contextmanager
 def igraph_seed(seed: int) -> Iterator[None]:
     """Seed igraph inside the block, and give it back Python's `random`, its default, after it.
@@ -117,8 +132,7 @@ def igraph_seed(seed: int) -> Iterator[None]:
     seed
         Any integer.
     """
-    import igraph
-
+    igraph = load_igraph()
     igraph.set_random_number_generator(random.Random(seed))
     try:
         yield

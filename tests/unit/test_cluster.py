@@ -313,3 +313,11 @@ def test_importing_the_registries_is_cheap():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_igraph_is_imported_without_matplotlib_which_stays_importable():
+    code = (
+        "import sys; from scscope.cluster.graph import load_igraph; load_igraph().Graph.Ring(3);"
+        "assert 'matplotlib' not in sys.modules; import matplotlib.figure"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
