@@ -111,7 +111,7 @@ def evaluate(
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)
     shared = {"status": run.status, "sparsity": sparsity, "data_hash": data.hash}
     rows = [
-        {"clusterer": clusterer, "metric": metric, "value": float(value), **shared}
+        {"clusterer": clusterer, "metric": metric, "value": value, **shared}
         for (clusterer, metric), value in values.items()
     ]
     return rows, clusters
@@ -137,11 +137,12 @@ COLUMNS = (
 
 
 def write_scores(rows: list[dict], path: Path) -> None:
-    """Write rows of scores as a tab-separated table."""
+    """Write rows of scores as a tab-separated table; a value that is NaN stays empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({**row, "value": "" if np.isnan(row["value"]) else float(row["value"])})
     write_text(path, text.getvalue())
 
 

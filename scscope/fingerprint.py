@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent
 IGNORED = ("scscope.log",)
 
 
+@cache
 def fingerprint(*sources: str | Path) -> str:
     """Hash of the code of modules and of all library modules that they import.
 

@@ -11,6 +11,11 @@ def pca(data: Scaled, *, seed: int, device: str, n_latent: int = 50) -> Fit:
     """
     from sklearn.decomposition import PCA
 
-    n_latent = min(n_latent, min(data.X.shape) - 1)
+    most = min(data.X.shape) - 1
+    if not 1 <= n_latent <= most:
+        raise ValueError(
+            f"`n_latent` must be between 1 and {most} for {data.X.shape[0]} cells and "
+            f"{data.X.shape[1]} genes, got {n_latent}."
+        )
     model = PCA(n_latent, svd_solver="arpack", random_state=seed)
     return Fit(latent=model.fit_transform(data.X))

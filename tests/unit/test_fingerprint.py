@@ -17,17 +17,20 @@ def library(tmp_path, monkeypatch):
     shutil.copytree(LIBRARY, tmp_path / "scscope", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "PACKAGE", tmp_path / "scscope")
 
+    def forget():
+        for function in (module.fingerprint, module.code_of, module.imports_of):
+            function.cache_clear()
+
     def edit(file, old, new):
-        module.code_of.cache_clear()
-        module.imports_of.cache_clear()
+        forget()
         path = tmp_path / "scscope" / file
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new, 1))
 
+    forget()
     yield edit
-    module.code_of.cache_clear()
-    module.imports_of.cache_clear()
+    forget()
 
 
 SCSCOPE, PCA = "scscope.methods.scscope", "scscope.methods.pca"

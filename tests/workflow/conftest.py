@@ -1,6 +1,7 @@
 """Running the workflow in a directory of its own, on a copy of the code that a test may edit."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,15 +25,15 @@ class Checkout:
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         self.config = yaml.safe_load(TINY.read_text())
 
-    def command(self, *args) -> list[str]:
+    def command(self, *options, target="all") -> list[str]:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
-        return [*command, *map(str, args)]
+        command = [sys.executable, "-m", "snakemake", target, "--cores", "2"]
+        return [*command, "--configfile", "tiny.yaml", *map(str, options)]
 
-    def snakemake(self, *args, PYTHONPATH="") -> subprocess.CompletedProcess:
+    def snakemake(self, *options, target="all", PYTHONPATH="") -> subprocess.CompletedProcess:
         """Run Snakemake; stdout and stderr come together in `stdout`."""
         return subprocess.run(
-            self.command(*args),
+            self.command(*options, target=target),
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": PYTHONPATH},
             stdout=subprocess.PIPE,
@@ -41,16 +42,16 @@ class Checkout:
             timeout=300,
         )
 
-    def run(self, *args) -> str:
+    def run(self, *options, target="all") -> str:
         """Run Snakemake to a good end and return what it said."""
-        result = self.snakemake(*args)
+        result = self.snakemake(*options, target=target)
         assert result.returncode == 0, result.stdout
         return result.stdout
 
     def plan(self) -> list[str]:
         """Jobs that a call would run now, "rule wildcards", without those that always follow."""
         said = self.run("--dry-run", "--quiet", "host")
-        jobs = [line.split(": ", 1)[1] for line in said.splitlines() if line.startswith("Job ")]
+        jobs = re.findall(r"^Job \d+: (.*)$", said, re.MULTILINE)
         return sorted(job for job in jobs if job.startswith(("Simulate", "Prepare", "Fit", "Eval")))
 
     def edit(self, file: str, old: str, new: str) -> None:

@@ -46,7 +46,8 @@ status = supervise(
 logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
 
 if status["status"] in FAILED:
-    record_failure(folder)
     logger.warning("%(method)s on %(dataset)s, seed %(seed)d: %(status)s: %(message)s", status)
 if status["status"] in NEEDS_MORE and resources.attempt <= snakemake.params.retries:
     sys.exit("Snakemake tries this run again with more memory and time.")
+if status["status"] in FAILED:
+    record_failure(folder)
