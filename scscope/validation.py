@@ -35,7 +35,7 @@ def unknown_name(kind: str, name: str, known) -> str:
 
 def not_writable(folder: Path) -> str:
     """Why nothing can be written below `folder`, which need not exist yet; empty if it can."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not existing.is_dir():
         return f"{existing} is a file, so {folder} cannot be a folder. Choose another place."
     if not os.access(existing, os.W_OK | os.X_OK):

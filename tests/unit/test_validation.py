@@ -143,8 +143,11 @@ def test_a_folder_without_permission_cannot_be_written(tmp_path):
     if os.geteuid() == 0:  # root may write anywhere: look with the eyes of nobody
         child = os.fork()
         if child == 0:
-            os.setuid(65534)
-            os._exit(0 if "cannot be written to" in not_writable(tmp_path / "results") else 1)
+            try:
+                os.setuid(65534)
+                refused = "cannot be written to" in not_writable(tmp_path / "results")
+            finally:
+                os._exit(0 if refused else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     else:
         tmp_path.chmod(0o555)

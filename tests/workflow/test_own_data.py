@@ -3,14 +3,14 @@
 import pandas as pd
 import pytest
 
+from tests.workflow.conftest import Checkout
+
 pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory, test_data, reference):
     """The workflow after a run on a text file, a 10x file, an h5ad and an official demo set."""
-    from tests.workflow.conftest import Checkout
-
     checkout = Checkout(tmp_path_factory.mktemp("own"))
     checkout.config["datasets"] = {
         "cd8": {

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.workflow.conftest import Checkout
+
+pytestmark = pytest.mark.workflow
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -33,10 +37,7 @@ def test_the_example_of_the_library_runs():
     assert names["values"].shape == (2,)
 
 
-@pytest.mark.workflow
 def test_the_config_for_ones_own_data_is_followed_to_the_letter(tmp_path):
-    from tests.workflow.conftest import Checkout
-
     checkout = Checkout(tmp_path)
     checkout.config = yaml.safe_load(block("yaml", "source: file"))
     rng = np.random.default_rng(0)
