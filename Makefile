@@ -2,22 +2,25 @@
 PYTHON ?= python3.11
 CORES ?= 2
 
-.venv: requirements.lock
+# The mark is set last, so that an installation that broke off is done again.
+.venv/installed: requirements.lock
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/pip install --quiet --requirement requirements.lock
-	touch .venv
+	touch .venv/installed
 
 .PHONY: demo
-demo: .venv
+demo: .venv/installed
 	@.venv/bin/snakemake --cores $(CORES) --configfile config/demo.yaml --quiet rules; \
-	status=$$?; cat results/demo/summary.txt; exit $$status
+	status=$$?; \
+	if [ -f results/demo/summary.txt ]; then cat results/demo/summary.txt; fi; \
+	exit $$status
 
 .PHONY: test
-test: .venv
+test: .venv/installed
 	.venv/bin/python -m pytest
 
 .PHONY: lint
-lint: .venv
+lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/snakefmt --check workflow

@@ -1,7 +1,6 @@
 """The dataset contract: cells x genes in an AnnData file, and the scales on which methods see it."""
 
 import hashlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import h5py
 import numpy as np
 from scipy import sparse
+
+from scscope.atomic import beside
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -258,11 +259,9 @@ def no_targets() -> Targets:
 
 
 def write_targets(targets: Targets, path: str | Path) -> None:
-    """Write imputation targets as npz, beside their place and renamed when whole."""
-    part = _part(path)
-    with part.open("wb") as file:
+    """Write imputation targets as npz."""
+    with beside(path) as part, part.open("wb") as file:
         np.savez(file, cell=targets.cell, gene=targets.gene, value=targets.value)
-    part.replace(path)
 
 
 def read_targets(path: str | Path) -> Targets:
@@ -290,7 +289,7 @@ def content_hash(data: "AnnData") -> str:
 
 
 def write_dataset(data: "AnnData", path: str | Path) -> dict:
-    """Write a dataset as h5ad, beside its place and renamed when whole.
+    """Write a dataset as h5ad.
 
     Parameters
     ----------
@@ -315,9 +314,8 @@ def write_dataset(data: "AnnData", path: str | Path) -> dict:
             data.obs[name] = data.obs[name].astype(str).astype("category")
     data.uns["hash"] = content_hash(data)
 
-    part = _part(path)
-    data.write_h5ad(part)
-    part.replace(path)
+    with beside(path) as part:
+        data.write_h5ad(part)
     return {
         "n_cells": data.n_obs,
         "n_genes": data.n_vars,
@@ -351,11 +349,6 @@ def _canonical(matrix) -> sparse.csr_matrix:
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix
-
-
-def _part(path: str | Path) -> Path:
-    path = Path(path)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _read_csr(group: h5py.Group) -> sparse.csr_matrix:

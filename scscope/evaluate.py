@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, cluster
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
 from scscope.metrics import METRICS, score
-from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status, write_text
+from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status
 
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
 
@@ -148,10 +149,8 @@ def write_scores(rows: list[dict], path: Path) -> None:
 
 def write_clusters(clusters: dict[str, np.ndarray], path: Path) -> None:
     """Write cluster labels by clusterer, each of shape (n_cells,), as npz."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
+    with beside(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **clusters)
-    part.replace(path)
 
 
 def _load(path: Path) -> np.ndarray | None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from scscope.atomic import write_text
 from scscope.methods import method_of
-from scscope.run.status import FAILED, read_status, write_text
+from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]

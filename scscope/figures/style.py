@@ -1,6 +1,5 @@
 """How all figures look: one palette, one type size, one way to save."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from scscope.atomic import beside
 from scscope.figures.tables import ordered
 
 MM = 1 / 25.4
@@ -125,8 +125,7 @@ def rasterise(figure: Figure, max_points: int = MAX_POINTS) -> None:
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write a figure in the format of each path (.svg, .pdf, .png).
 
-    Files are written beside their place and renamed when whole; the same figure gives the same
-    bytes.
+    Files are whole or not there; the same figure gives the same bytes.
     """
     rasterise(figure)
     # The layout is settled once: every format shows the same figure.
@@ -136,6 +135,5 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
         kind = path.suffix.removeprefix(".")
         if kind not in METADATA:
             raise ValueError(f"Cannot save {path.name!r}: use one of {', '.join(METADATA)}.")
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        figure.savefig(part, format=kind, metadata=METADATA[kind])
-        part.replace(path)
+        with beside(path) as part:
+            figure.savefig(part, format=kind, metadata=METADATA[kind])

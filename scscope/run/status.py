@@ -1,8 +1,9 @@
 """How a run ended, and how often it has failed."""
 
 import json
-import os
 from pathlib import Path
+
+from scscope.atomic import write_text
 
 # What a run leaves. All files are always there; those that it has nothing to say in are empty.
 LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.txt", "imputed.npy", "history.tsv"
@@ -19,13 +20,6 @@ STATUSES = (*STANDS, *FAILED)
 def read_status(path: str | Path) -> dict:
     """Read a `status.json`."""
     return json.loads(Path(path).read_text())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place and rename it when whole."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(path)
 
 
 def failed_attempts(folder: str | Path) -> int:

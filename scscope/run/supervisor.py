@@ -13,7 +13,8 @@ from typing import IO
 
 import psutil
 
-from scscope.run.status import ARRAYS, STATUS, write_text
+from scscope.atomic import write_text
+from scscope.run.status import ARRAYS, STATUS
 
 logger = logging.getLogger("scscope.run")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scscope.atomic import write_text
 from scscope.data import read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods.fit import Fit, checked_latent, checked_values
@@ -121,9 +122,7 @@ def main() -> None:
     outcome = outcome_of(request, folder)
     used = {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules}
     outcome["versions"] = {"python": sys.version.split()[0], **used}
-    part = folder / f"{OUTCOME}.part"
-    part.write_text(json.dumps(outcome))
-    part.replace(folder / OUTCOME)
+    write_text(folder / OUTCOME, json.dumps(outcome))
     sys.stdout.flush()
     sys.stderr.flush()
     # Nothing is left to do, and tearing down large libraries takes a while.

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scscope.atomic import write_text
 from scscope.gather import conclusion, read_table
 from scscope.log import log_to
-from scscope.run.status import write_text
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,4 +16,4 @@ well, words = conclusion(read_table(snakemake.input.runs))
 if not well:
     Path(snakemake.log[0]).write_text(words)
     sys.exit(words)
-write_text(Path(snakemake.output[0]), words)
+write_text(snakemake.output[0], words)

@@ -1,14 +1,13 @@
 """Read a user's own file, check it and bring it to the dataset contract."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scscope.atomic import write_text
 from scscope.data import imputation_targets, no_targets, write_dataset, write_targets
 from scscope.datasets.files import read_file
 from scscope.datasets.prepare import prepare
 from scscope.log import log_to
-from scscope.run.status import write_text
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,4 +29,4 @@ card = {
 known = "true" in data.layers
 targets = imputation_targets(data.X, data.layers["true"], seed=0) if known else no_targets()
 write_targets(targets, snakemake.output.targets)
-write_text(Path(snakemake.output.card), json.dumps(card, indent=2) + "\n")
+write_text(snakemake.output.card, json.dumps(card, indent=2) + "\n")

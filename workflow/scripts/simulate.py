@@ -2,12 +2,11 @@
 
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scscope.atomic import write_text
 from scscope.data import imputation_targets, write_dataset, write_targets
 from scscope.log import log_to
-from scscope.run.status import write_text
 from scscope.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -27,4 +26,4 @@ card = {
 }
 targets = imputation_targets(data.X, data.layers["true"], seed=derive_seed(seed, "targets"))
 write_targets(targets, snakemake.output.targets)
-write_text(Path(snakemake.output.card), json.dumps(card, indent=2) + "\n")
+write_text(snakemake.output.card, json.dumps(card, indent=2) + "\n")

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scscope.atomic import write_text
 from scscope.figures import PANELS
 from scscope.gather import read_table, versions_of
 from scscope.log import log_to
 from scscope.report import render, summary
-from scscope.run.status import write_text
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -29,11 +29,11 @@ html = render(
     versions=versions_of(tables["runs"]),
     **tables,
 )
-write_text(Path(snakemake.output.report), html)
+write_text(snakemake.output.report, html)
 text = summary(
     tables["scores"],
     tables["runs"],
     figures=str(Path(snakemake.output.report).parent / "figures"),
     report=snakemake.output.report,
 )
-write_text(Path(snakemake.output.summary), text)
+write_text(snakemake.output.summary, text)
