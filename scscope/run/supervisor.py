@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -86,9 +87,13 @@ def supervise(
     return status
 
 
-def limits_of(mem_mb: float, runtime_minutes: float) -> dict[str, float]:
-    """Limits of a child within a job's memory and run time, as arguments of `supervise`."""
-    runtime = 60 * runtime_minutes
+def limits_of(mem_mb: float | None, runtime_minutes: float | None) -> dict[str, float]:
+    """Limits of a child within a job's memory and run time, as arguments of `supervise`.
+
+    None is a job without such a limit.
+    """
+    mem_mb = math.inf if mem_mb is None else mem_mb
+    runtime = math.inf if runtime_minutes is None else 60 * runtime_minutes
     return {
         "memory_mb": SHARE_OF_MEMORY * mem_mb,
         "seconds": max(runtime - SECONDS_TO_SPEAK, runtime / 2),

@@ -196,6 +196,7 @@ def test_a_gpu_that_is_not_there_is_said(run):
 def test_limits_leave_time_and_memory_to_speak():
     assert limits_of(1000, 60) == {"memory_mb": 900, "seconds": 3480}
     assert limits_of(1000, 1) == {"memory_mb": 900, "seconds": 30}
+    assert limits_of(None, None) == {"memory_mb": np.inf, "seconds": np.inf}
 
 
 def test_failed_attempts_are_counted(tmp_path):

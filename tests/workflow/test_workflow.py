@@ -101,6 +101,10 @@ def test_two_runs_give_the_same_scores(finished, checkout):
     pd.testing.assert_frame_equal(first, second)
 
 
+def test_without_our_profile_it_runs_as_well(checkout):
+    checkout.run("--workflow-profile", "none", target="results/tables/scores.tsv")
+
+
 def test_results_go_where_the_config_says(checkout):
     checkout.config["pathvars"] = {"results": "elsewhere/mine"}
     checkout.run(target="elsewhere/mine/tables/scores.tsv")

@@ -143,6 +143,11 @@ def failures_of(wildcards):
     return failed_attempts(RESULTS / "runs/{dataset}/{method}/seed_{seed}".format(**wildcards))
 
 
+def number_of_attempt(wildcards, attempt):
+    """1 for the first try of a job, more for its retries."""
+    return attempt
+
+
 def measures_of(wildcards):
     """Metrics and clusterers that the studies ask of a run, in the config's order."""
     run = (wildcards.dataset, wildcards.method, int(wildcards.seed))

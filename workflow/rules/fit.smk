@@ -17,6 +17,8 @@ rule fit:
     retries: FIT_RETRIES
     conda:
         "../../envs/base.yaml"
+    resources:
+        attempt=number_of_attempt,
     params:
         code=method_code,
         method=method_settings,

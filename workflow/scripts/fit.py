@@ -41,7 +41,7 @@ status = supervise(
     folder,
     about={**names, "seed": request["seed"]},
     log=Path(snakemake.log[0]),
-    **limits_of(resources.mem_mb, resources.runtime),
+    **limits_of(resources.get("mem_mb"), resources.get("runtime")),
 )
 logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
 
