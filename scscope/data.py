@@ -20,6 +20,7 @@ Values = Literal["counts", "continuous"]
 Scale = Literal["counts", "size", "log", "size_unit", "log_unit"]
 
 BLOCK = 2_000  # cells that are made dense at a time
+ROUNDING = 1e-6  # of float32, relative
 
 
 @dataclass(frozen=True)
@@ -152,11 +153,16 @@ def cell_totals(X: sparse.csr_matrix) -> np.ndarray:
 
 
 def gene_sd(X: sparse.csr_matrix) -> np.ndarray:
-    """Standard deviation of each gene over all cells (divided by n), shape (n_genes,)."""
-    n_cells = X.shape[0]
-    mean = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel() / n_cells
-    squares = np.bincount(X.indices, weights=X.data.astype(np.float64) ** 2, minlength=X.shape[1])
-    return np.sqrt(np.maximum(squares / n_cells - mean**2, 0))
+    """Standard deviation of each gene over all cells (divided by n), shape (n_genes,).
+
+    0 where it is too small beside the mean to be told from rounding.
+    """
+    n_cells, n_genes = X.shape
+    mean = np.bincount(X.indices, weights=X.data, minlength=n_genes) / n_cells
+    n_zeros = n_cells - np.bincount(X.indices, minlength=n_genes)
+    squares = np.bincount(X.indices, (X.data - mean[X.indices]) ** 2, minlength=n_genes)
+    sd = np.sqrt((squares + n_zeros * mean**2) / n_cells)
+    return np.where(sd > ROUNDING * np.abs(mean), sd, 0.0)
 
 
 def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:

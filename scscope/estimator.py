@@ -112,7 +112,7 @@ class ScScope:
         scscope.errors.Diverged
             The loss is no longer finite.
         """
-        X = self._values(data)
+        X = self._values(data).copy()  # kept for `impute`, whatever becomes of the caller's
         if X.nnz == 0:
             raise ValueError("All values are zero: there is nothing to learn.")
         batch = self._batches(data)

@@ -27,7 +27,7 @@ class Run:
     latent
         Shape (n_cells, n_latent).
     labels
-        Clusters found by the method itself, shape (n_cells,).
+        Clusters found by the method itself, as text, shape (n_cells,); "-1" stands for none.
     imputed
         Predicted values at the targets, log-normalised, shape (n_targets,).
     """
@@ -40,11 +40,10 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read what a run left in `folder`."""
-    labels = (folder / LABELS).read_text().splitlines()
     return Run(
         status=read_status(folder / STATUS)["status"],
         latent=_load(folder / LATENT),
-        labels=np.array(labels) if labels else None,
+        labels=_load(folder / LABELS),
         imputed=_load(folder / IMPUTED),
     )
 
@@ -92,7 +91,8 @@ def evaluate(
     if "labels" in gives:
         names.append(GIVEN)
         if run.labels is not None:
-            clusters[GIVEN] = np.unique(run.labels, return_inverse=True)[1]
+            number = np.unique(run.labels, return_inverse=True)[1]
+            clusters[GIVEN] = np.where(run.labels == "-1", -1, number)
 
     values = {}
     for metric in metrics:

@@ -17,7 +17,8 @@ def fingerprint(*sources: str | Path) -> str:
     As a parameter of a job it makes the job rerun when code that it uses has changed, and only
     then: comments and docstrings do not count. Imports are followed inside functions too. A
     package's `__init__` counts where it is itself what is imported (`from scscope.methods import
-    METHODS`), not where it only lies on the way to a module.
+    METHODS`), not where it only lies on the way to a module. Tables and templates that lie beside
+    the modules of a subpackage count too.
 
     Parameters
     ----------
@@ -31,8 +32,13 @@ def fingerprint(*sources: str | Path) -> str:
         if path not in closure:
             closure.add(path)
             pending += imports_of(path)
-    code = "\n".join(code_of(path) for path in sorted(closure))
-    return hashlib.sha256(code.encode()).hexdigest()[:12]
+    digest = hashlib.sha256()
+    for path in sorted(closure):
+        digest.update(code_of(path).encode())
+    for folder in sorted({path.parent for path in closure} - {PACKAGE}):
+        for path in tables_in(folder):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @cache
@@ -53,12 +59,22 @@ def imports_of(path: Path) -> tuple[Path, ...]:
     for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise ValueError(f"{path}, line {node.lineno}: import by the full name, from scscope.")
+        elif isinstance(node, ast.ImportFrom):
             # `from scscope import data` names a module, `from scscope.data import scaled` does not.
             modules = [f"{node.module}.{alias.name}" for alias in node.names]
             names += [name if is_module(name) else node.module for name in modules]
     wanted = {name for name in names if name.split(".")[0] == "scscope" and name not in IGNORED}
     return tuple(path_of(name) for name in sorted(wanted))
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Files of a subpackage that its code reads: tables, templates."""
+    if PACKAGE not in folder.parents:
+        return []
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if path.suffix not in (".py", ".pyc"))
 
 
 def is_module(name: str) -> bool:

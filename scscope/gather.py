@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from scscope.atomic import write_text
+from scscope.evaluate import GIVEN
 from scscope.methods import method_of
 from scscope.run.status import FAILED, read_status
 
@@ -45,7 +46,7 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
         status = read_status(path)
         entry = methods[status["method"]]
         method = method_of(entry["use"])
-        versions = status.pop("versions", {})
+        versions = status.pop("versions") or {}
         about = {
             "label": entry.get("label", method.title),
             "use": entry["use"],
@@ -63,7 +64,8 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
 def score_table(scores: Iterable[Path], runs: pd.DataFrame) -> pd.DataFrame:
     """One row for each score, with its method, status, seconds and peak memory."""
     tables = [read_table(path) for path in scores]
-    table = pd.concat([rows for rows in tables if len(rows)], ignore_index=True)
+    filled = [rows for rows in tables if len(rows)] or tables[:1]
+    table = pd.concat(filled, ignore_index=True).astype({"seed": runs["seed"].dtype})
     # The order of `runs` is kept, and a run without scores leaves no row.
     return runs[RUN + ABOUT_METHOD + COST].merge(table, on=RUN, how="inner", validate="1:m")
 
@@ -81,13 +83,23 @@ def _pairs(versions: str) -> list[tuple[str, str]]:
 
 
 def select(
-    table: pd.DataFrame, datasets: list[str], methods: list[str], seeds: list[int]
+    table: pd.DataFrame,
+    datasets: list[str],
+    methods: list[str],
+    seeds: list[int],
+    metrics: list[str],
+    clusterers: list[str],
 ) -> pd.DataFrame:
-    """Rows of a study."""
-    wanted = (
-        table["dataset"].isin(datasets) & table["method"].isin(methods) & table["seed"].isin(seeds)
-    )
-    return table[wanted].reset_index(drop=True)
+    """Scores of a study; a run that it shares with others may have more than it asks for."""
+    wanted = {
+        "dataset": datasets,
+        "method": methods,
+        "seed": seeds,
+        "metric": metrics,
+        "clusterer": [*clusterers, GIVEN, ""],
+    }
+    rows = table[list(wanted)].isin(wanted).all(axis=1)
+    return table[rows].reset_index(drop=True)
 
 
 def conclusion(runs: pd.DataFrame) -> tuple[bool, str]:

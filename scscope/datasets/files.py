@@ -27,12 +27,41 @@ LAYOUT_10X = (
 )
 
 
+def check_reading(
+    path: str | Path,
+    *,
+    cells_in: CellsIn | None = None,
+    layer: str | None = None,
+    true_layer: str | None = None,
+) -> None:
+    """Refuse what `read_file` cannot be asked for, without a look into the file."""
+    path = Path(path)
+    suffix = _suffix(path)
+    if suffix not in SUFFIXES:
+        raise ValueError(f"Unknown suffix of {path}. Known suffixes: {', '.join(SUFFIXES)}.")
+
+    is_text = _is_text(suffix)
+    if is_text and cells_in not in ("columns", "rows"):
+        raise ValueError(
+            f"`cells_in` is {cells_in!r}, but {path} is a table: 'columns' says that each column "
+            "is a cell and each row a gene, 'rows' that each row is a cell."
+        )
+    if not is_text and cells_in is not None:
+        raise ValueError(f"`cells_in` is {cells_in!r}, but it is for tables, and {path} is none.")
+    if suffix != ".h5ad" and (layer or true_layer):
+        raise ValueError(f"`layer` and `true_layer` are for h5ad files, and {path} is none.")
+
+
+def _is_text(suffix: str) -> bool:
+    return suffix in SEPARATORS or suffix.endswith(".gz")
+
+
 def read_file(
     path: str | Path,
     *,
     cells_in: CellsIn | None = None,
     layer: str | None = None,
-    true: str | None = None,
+    true_layer: str | None = None,
 ) -> "AnnData":
     """Read a matrix of cells and genes, in the format that the file's suffix names.
 
@@ -46,7 +75,7 @@ def read_file(
         Whether the cells are the columns or the rows of a table: needed for text, and only there.
     layer
         Layer of an h5ad file that holds the observed values, instead of its `X`.
-    true
+    true_layer
         Layer of an h5ad file that holds the true values.
 
     Returns
@@ -56,25 +85,12 @@ def read_file(
         values in `layers["true"]`. Genes of a 10x file carry their symbols, or their ids where
         symbols occur twice. Nothing is checked yet, see `prepare`.
     """
+    check_reading(path, cells_in=cells_in, layer=layer, true_layer=true_layer)
     path = Path(path)
     suffix = _suffix(path)
-    if suffix not in SUFFIXES:
-        raise ValueError(f"Unknown suffix of {path}. Known suffixes: {', '.join(SUFFIXES)}.")
-
-    is_text = suffix in SEPARATORS or suffix.endswith(".gz")
-    if is_text and cells_in not in ("columns", "rows"):
-        raise ValueError(
-            f"`cells_in` is {cells_in!r}, but {path} is a table: 'columns' says that each column "
-            "is a cell and each row a gene, 'rows' that each row is a cell."
-        )
-    if not is_text and cells_in is not None:
-        raise ValueError(f"`cells_in` is {cells_in!r}, but it is for tables, and {path} is none.")
-    if suffix != ".h5ad" and (layer or true):
-        raise ValueError(f"`layer` and `true` are for h5ad files, and {path} is none.")
-
-    if is_text:
+    if _is_text(suffix):
         return _read_text(path, cells_in)
-    return _read_10x(path) if suffix == ".h5" else _read_h5ad(path, layer, true)
+    return _read_10x(path) if suffix == ".h5" else _read_h5ad(path, layer, true_layer)
 
 
 def read_table(path: str | Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
@@ -214,13 +230,13 @@ def _read_10x(path: Path) -> "AnnData":
     return _anndata(data.X, data.obs_names, genes)
 
 
-def _read_h5ad(path: Path, layer: str | None, true: str | None) -> "AnnData":
+def _read_h5ad(path: Path, layer: str | None, true_layer: str | None) -> "AnnData":
     import anndata
 
     with _reading(path, "AnnData (h5ad)"):
         data = anndata.read_h5ad(path)
     known = ", ".join(data.layers) or "none"
-    for option, name in (("layer", layer), ("true", true)):
+    for option, name in (("layer", layer), ("true_layer", true_layer)):
         if name is not None and name not in data.layers:
             raise ValueError(f"{path} has no layer {name!r} for `{option}`. Its layers: {known}.")
     X = data.X if layer is None else data.layers[layer]
@@ -229,8 +245,8 @@ def _read_h5ad(path: Path, layer: str | None, true: str | None) -> "AnnData":
 
     result = _anndata(X, data.obs_names, data.var_names)
     result.obs = data.obs
-    if true is not None:
-        result.layers["true"] = data.layers[true]
+    if true_layer is not None:
+        result.layers["true"] = data.layers[true_layer]
     return result
 
 

@@ -32,6 +32,7 @@ CLUSTERERS = {
     "best_resolution": "best resolution (oracle)",
 }
 COUNTS = " (counts)"
+SCALE_FREE = ("random", "truth", "no_imputation")
 
 
 @dataclass(frozen=True)
@@ -120,13 +121,13 @@ def scales_of(scores: pd.DataFrame) -> list[str]:
 
 
 def on_scale(scores: pd.DataFrame, scale: str) -> pd.DataFrame:
-    """Scores to be shown in the column of a scale: its own, those on counts, and the controls.
+    """Scores to be shown in the column of a scale: its own, and those that no scale touches.
 
-    A control that was not run on this scale is represented by its first entry.
+    These are methods on counts, and controls whose result is the same on every scale.
     """
     own = scores["scale"] == scale
-    controls = scores[scores["control"]]
-    absent = controls[~controls["use"].isin(controls.loc[own, "use"])]
+    elsewhere = scores[scores["use"].isin(SCALE_FREE)]
+    absent = elsewhere[~elsewhere["use"].isin(scores.loc[own, "use"])]
     stand_in = absent.groupby("use")["method"].min()
     counts = (scores["scale"] == "counts") & ~scores["control"]
     return scores[own | counts | scores["method"].isin(stand_in)]

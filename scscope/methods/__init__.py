@@ -1,6 +1,6 @@
 """Every method of the benchmark, under the name that a config entry `use`s.
 
-Listing the methods imports none of them: what is here decides no result.
+Listing the methods imports none of them. What is said here of a method is a parameter of its jobs.
 """
 
 from collections.abc import Callable

@@ -45,6 +45,25 @@ def checked_latent(latent: np.ndarray, n_cells: int) -> np.ndarray:
     return latent
 
 
+def checked_labels(labels: np.ndarray, n_cells: int) -> np.ndarray:
+    """`labels` as text, refused unless there is one for each cell; -1 stands for no cluster."""
+    labels = np.asarray(labels).astype(str)
+    if labels.shape != (n_cells,):
+        raise ValueError(f"The labels must have shape ({n_cells},), got {labels.shape}.")
+    return labels
+
+
+def check_gives(fit: Fit, gives: list[str]) -> None:
+    """Refuse a fit that does not hold just what its method is registered to give."""
+    held = {"latent": fit.latent, "imputation": fit.impute, "labels": fit.labels}
+    found = [name for name, value in held.items() if value is not None]
+    if sorted(found) != sorted(gives):
+        raise ValueError(
+            f"The method is registered to give {', '.join(gives)}, but its fit holds "
+            f"{', '.join(found) or 'nothing'}."
+        )
+
+
 def checked_values(values: np.ndarray, n_targets: int) -> np.ndarray:
     """Imputed values as float32, refused unless there is a finite one for each target."""
     values = np.asarray(values, dtype=np.float32)

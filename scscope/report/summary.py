@@ -35,7 +35,7 @@ def summary(
 
 def _blocks(table: Table) -> list[str]:
     """The table as text, its datasets in groups that fit beside the names of the methods."""
-    names = _padded(["", *(entry.method for entry, _ in table.rows)])
+    names = _padded(["", *(f"{entry.method} [{entry.scale}]" for entry, _ in table.rows)])
     columns = [
         _padded([dataset, *(_short(cells[i]) for _, cells in table.rows)])
         for i, dataset in enumerate(table.datasets)

@@ -6,7 +6,7 @@ from pathlib import Path
 from scscope.atomic import write_text
 
 # What a run leaves. All files are always there; those that it has nothing to say in are empty.
-LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.txt", "imputed.npy", "history.tsv"
+LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.npy", "imputed.npy", "history.tsv"
 ARRAYS = (LATENT, LABELS, IMPUTED, HISTORY)
 STATUS = "status.json"
 FAILURES = "failed_attempts"

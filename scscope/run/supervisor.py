@@ -43,8 +43,8 @@ def supervise(
     ----------
     request
         What the worker reads: paths `data` and `targets`; `module` and `function` of the method,
-        whether it `uses_gpu` and is an `oracle`; `scale` and `params`; `seed`, `threads`,
-        `n_gpus`.
+        what it `gives`, whether it `uses_gpu` and is an `oracle`; `scale` and `params`; `seed`,
+        `threads`, `n_gpus`.
     folder
         Where the files of `scscope.run.status` go. Every one of them exists afterwards.
     about
@@ -70,6 +70,7 @@ def supervise(
         peak, breach = watch(child, memory_mb, seconds)
     status = {
         **about,
+        **dict.fromkeys(("device", "peak_gpu_mb", "versions")),  # if the child says nothing
         **read_outcome(partial, child.returncode, breach),
         "seconds": round(time.time() - started, 3),
         "peak_rss_mb": round(peak, 1),
@@ -186,6 +187,8 @@ def read_outcome(partial: Path, returncode: int, breach: dict | None) -> dict:
         return json.loads(path.read_text())
     if returncode < 0:
         name = signal.Signals(-returncode).name
-        hint = ", perhaps for lack of memory" if name == "SIGKILL" else ""
-        return {"status": "error", "message": f"the process was ended by {name}{hint}"}
+        if name == "SIGKILL":  # not by us: so ends what takes more than system or scheduler allow
+            words = "the process was ended by SIGKILL, most likely for lack of memory"
+            return {"status": "out_of_memory", "message": words}
+        return {"status": "error", "message": f"the process was ended by {name}"}
     return {"status": "error", "message": f"the process left with code {returncode}, no outcome"}

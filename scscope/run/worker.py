@@ -19,7 +19,7 @@ import numpy as np
 from scscope.atomic import write_text
 from scscope.data import read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
-from scscope.methods.fit import Fit, checked_latent, checked_values
+from scscope.methods.fit import Fit, check_gives, checked_labels, checked_latent, checked_values
 from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT
 from scscope.seeds import derive_seed
 
@@ -30,10 +30,9 @@ OUTCOME = "outcome.json"
 PACKAGES = ("numpy", "scipy", "sklearn", "torch")
 
 
-def perform(request: dict, folder: Path) -> dict:
-    """Run the request and write its arrays to `folder`; return seconds by phase and the device."""
+def perform(request: dict, folder: Path, device: str) -> dict:
+    """Run the request and write its arrays to `folder`; return seconds by phase."""
     method = getattr(import_module(request["module"]), request["function"])
-    device = device_of(request) if request["uses_gpu"] else "cpu"
     clock = [time.perf_counter()]
     data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
     targets = read_targets(request["targets"])
@@ -41,6 +40,7 @@ def perform(request: dict, folder: Path) -> dict:
 
     seed = derive_seed(request["seed"], "fit")
     fit = method(data, seed=seed, device=device, **request["params"])
+    check_gives(fit, request["gives"])
     save_fit(fit, folder, n_cells=data.X.shape[0])
     clock.append(time.perf_counter())
 
@@ -50,8 +50,7 @@ def perform(request: dict, folder: Path) -> dict:
     clock.append(time.perf_counter())
 
     names = ("seconds_load", "seconds_fit", "seconds_impute")
-    seconds = dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
-    return {"device": device, "peak_gpu_mb": peak_gpu_mb(device), **seconds}
+    return dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
 
 
 def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:
@@ -59,7 +58,7 @@ def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:
     if fit.latent is not None:
         np.save(folder / LATENT, checked_latent(fit.latent, n_cells))
     if fit.labels is not None:
-        (folder / LABELS).write_text("\n".join(map(str, fit.labels)) + "\n")
+        np.save(folder / LABELS, checked_labels(fit.labels, n_cells))
     if fit.history:
         with (folder / HISTORY).open("w", newline="") as file:
             writer = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -69,6 +68,8 @@ def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:
 
 def device_of(request: dict) -> str:
     """Where to compute: "cuda" for a job that was given a GPU and finds one, else "cpu"."""
+    if not request["uses_gpu"]:
+        return "cpu"
     import torch
 
     torch.set_num_threads(request["threads"])
@@ -81,8 +82,8 @@ def device_of(request: dict) -> str:
 
 
 def peak_gpu_mb(device: str) -> float | None:
-    """Largest GPU memory that PyTorch held, or None on a CPU."""
-    if device == "cpu":
+    """Largest GPU memory that PyTorch held, or None without a GPU."""
+    if device != "cuda":
         return None
     import torch
 
@@ -91,17 +92,20 @@ def peak_gpu_mb(device: str) -> float | None:
 
 def outcome_of(request: dict, folder: Path) -> dict:
     """Run the request; whatever it raises becomes a status with its message."""
+    device = ""
     try:
-        return {"status": "ok", "message": "", **perform(request, folder)}
+        device = device_of(request)
+        end = {"status": "ok", "message": "", **perform(request, folder, device)}
     except NotApplicable as reason:
-        return {"status": "not_applicable", "message": str(reason)}
+        end = {"status": "not_applicable", "message": str(reason)}
     except Diverged as reason:
-        return {"status": "diverged", "message": str(reason)}
+        end = {"status": "diverged", "message": str(reason)}
     except Exception as error:
         logger.exception("The method failed")
         lack = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
         status = "out_of_memory" if lack or "can't allocate memory" in str(error) else "error"
-        return {"status": status, "message": f"{type(error).__name__}: {error}"}
+        end = {"status": status, "message": f"{type(error).__name__}: {error}"}
+    return {"device": device, "peak_gpu_mb": peak_gpu_mb(device), **end}
 
 
 def end_with(parent: int) -> None:

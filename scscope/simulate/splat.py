@@ -155,7 +155,7 @@ def splat(
         raise ValueError(
             f"Unknown `dropout_type` {dropout_type!r}. Known types: {', '.join(DROPOUT_TYPES)}."
         )
-    group_prob = _distribution(group_prob)
+    group_prob = distribution(group_prob)
 
     # Heavy, and not needed by those who only look up the simulator or stream its blocks.
     import pandas as pd
@@ -280,7 +280,7 @@ def _require(rule: _Rule, **parameters: float) -> None:
             raise ValueError(f"`{name}` must be {allowed}, got {value!r}.")
 
 
-def _distribution(group_prob: Sequence[float]) -> np.ndarray:
+def distribution(group_prob: Sequence[float]) -> np.ndarray:
     """The probabilities of the groups, checked; shape (n_groups,)."""
     if np.ndim(group_prob) != 1:
         raise ValueError(f"`group_prob` must be a list of probabilities, got {group_prob!r}.")

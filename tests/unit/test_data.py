@@ -61,6 +61,14 @@ def test_a_gene_without_variation_and_an_empty_cell_stay_finite():
         assert np.isfinite(scaled(dataset(X), scale).X.toarray()).all()
 
 
+def test_a_constant_gene_is_not_blown_up_by_rounding():
+    rng = np.random.default_rng(0)
+    values = np.column_stack([np.full(1000, 7.7), rng.gamma(2, 1, 1000)]).astype(np.float32)
+    assert gene_sd(sparse.csr_matrix(values))[0] == 0
+    one = dataset(np.full((1000, 2), 7.7, dtype=np.float32), values="continuous")
+    assert scaled(one, "log_unit").X.max() < 3
+
+
 def test_unknown_scale_names_the_known_ones():
     with pytest.raises(ValueError, match="Unknown scale 'logg'. Known scales: counts, size, log"):
         scaled(dataset(), "logg")

@@ -61,6 +61,14 @@ def test_impute_gives_the_last_output_at_entries_in_any_order(counts):
     np.testing.assert_allclose(model.impute([3], [3], new), whole[[3], [3]], rtol=1e-5)
 
 
+def test_the_callers_data_may_change_after_the_fit(counts):
+    data = sparse.csr_matrix(counts)
+    model = ScScope(**QUICK).fit(data)
+    before = model.impute([0, 1], [3, 4])
+    data.data *= 100
+    np.testing.assert_array_equal(model.impute([0, 1], [3, 4]), before)
+
+
 def test_batches_are_learned_and_unseen_ones_refused(counts):
     data = anndata.AnnData(counts)
     data.obs["donor"] = np.where(np.arange(100) % 2, "a", "b")

@@ -90,6 +90,10 @@ def test_panel_is_drawn_within_the_page(name):
     assert panel.title
     assert panel.caption.endswith(".")
     assert figure.get_figwidth() <= WIDTH + 1e-9
+    drawn_box, page = figure.get_tightbbox(), figure.get_size_inches()
+    assert min(drawn_box.x0, drawn_box.y0) >= 0
+    assert drawn_box.x1 <= page[0]
+    assert drawn_box.y1 <= page[1]
     assert any("n = 3 seeds" in text for text in texts(figure))
 
 
@@ -126,15 +130,12 @@ def test_methods_on_counts_stand_in_every_column():
     assert ["PCA" in labels(axes) for axes in ours] == [True, False, True, False]
 
 
-def test_control_stands_in_every_column_once():
+def test_a_control_stands_on_other_scales_only_if_the_scale_does_not_touch_it():
     scores = with_names(synthetic())
-    for scale in ("log", "size"):
+    for scale, controls in (("log", []), ("size", ["gene_mean"])):
         shown = on_scale(scores, scale)
-        assert sorted(shown.loc[shown["control"], "method"].unique()) == [
-            "gene_mean",
-            "random",
-            "truth",
-        ]
+        expected = [*controls, "random", "truth"]
+        assert sorted(shown.loc[shown["control"], "method"].unique()) == expected
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_reads_cells_in_rows(test_data):
 
 def test_reads_layers_of_h5ad(reference):
     path = reference / "splatter/demo_1.h5ad"
-    data = read_file(path, true="true_counts")
+    data = read_file(path, true_layer="true_counts")
     assert (data.X.sum(), data.layers["true"].sum()) == (102038202, 122640058)  # its README
     assert list(data.layers) == ["true"]
     assert "Group" in data.obs
@@ -254,8 +254,12 @@ def test_missing_file_keeps_its_kind_of_error(tmp_path):
         ("x.csv", {}, "`cells_in` is None.*'columns' says that each column is a cell"),
         ("x.csv", {"cells_in": "cols"}, "`cells_in` is 'cols'.*'rows' that each row is a cell"),
         ("x.h5ad", {"cells_in": "rows"}, "`cells_in` is 'rows', but it is for tables"),
-        ("x.h5", {"layer": "a"}, "`layer` and `true` are for h5ad files"),
-        ("x.csv", {"cells_in": "rows", "true": "a"}, "`layer` and `true` are for h5ad files"),
+        ("x.h5", {"layer": "a"}, "`layer` and `true_layer` are for h5ad files"),
+        (
+            "x.csv",
+            {"cells_in": "rows", "true_layer": "a"},
+            "`layer` and `true_layer` are for h5ad files",
+        ),
     ],
 )
 def test_options_that_do_not_fit_the_format_are_refused(tmp_path, name, options, message):
@@ -268,8 +272,8 @@ def test_unknown_layer_names_the_known_ones(tmp_path):
     ad.AnnData(layers={"raw": X, "clean": X}, shape=X.shape).write_h5ad(path)
     with pytest.raises(ValueError, match="no layer 'counts' for `layer`. Its layers: clean, raw"):
         read_file(path, layer="counts")
-    with pytest.raises(ValueError, match="no layer 'counts' for `true`"):
-        read_file(path, layer="raw", true="counts")
+    with pytest.raises(ValueError, match="no layer 'counts' for `true_layer`"):
+        read_file(path, layer="raw", true_layer="counts")
     with pytest.raises(ValueError, match="has no X. Name one of its layers in `layer`: clean, raw"):
         read_file(path)
 

@@ -68,6 +68,19 @@ def test_what_changes_a_methods_fingerprint(library, file, old, new, changed):
     assert {name for name in before if before[name] != after[name]} == changed
 
 
+def test_a_table_that_a_panel_reads_counts(library, tmp_path):
+    before = fingerprint("scscope.figures.figure_1"), fingerprint(PCA)
+    library("figures/reference/fig1c.csv", "0.94,", "0.95,")
+    assert fingerprint("scscope.figures.figure_1") != before[0]
+    assert fingerprint(PCA) == before[1]
+
+
+def test_a_relative_import_is_refused_because_it_could_not_be_followed(library):
+    library("methods/pca.py", "from scscope.data import Scaled", "from .fit import Fit")
+    with pytest.raises(ValueError, match="pca.py, line 3: import by the full name"):
+        fingerprint(PCA)
+
+
 def test_changing_code_back_gives_the_old_fingerprint(library):
     before = prints()
     library("model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2")
@@ -86,11 +99,3 @@ def test_a_script_counts_with_what_it_imports(library, tmp_path):
 def test_a_module_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="No module 'scscope.modle' in the library"):
         fingerprint("scscope.modle")
-
-
-def test_packages_that_lie_on_the_way_hold_no_code_that_counts():
-    """Their `__init__` is not part of a fingerprint, so it must not shape any result."""
-    for package in ("methods", "run", "."):
-        text = (LIBRARY / package / "__init__.py").read_text()
-        assert "numpy" not in text
-        assert "random" not in text.replace('"random"', "").replace("Random latent", "")

@@ -9,7 +9,7 @@ from scipy import sparse
 from scscope.data import SCALES, Dataset, log_normalised, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods import METHODS, method_of
-from scscope.methods.fit import checked_latent, checked_values
+from scscope.methods.fit import checked_labels, checked_latent, checked_values
 
 N_CELLS, N_GENES = 90, 40
 QUICK = {
@@ -134,6 +134,12 @@ def test_imputation_of_counts_is_compared_on_the_log_scale(data):
     cells, genes = entries(data)
     expected = log_normalised(mean[genes], total[cells], np.median(total))
     np.testing.assert_allclose(fit("gene_mean", data, "counts").impute(cells, genes), expected)
+
+
+@pytest.mark.parametrize("labels", [np.zeros(3), np.zeros((4, 1))])
+def test_labels_that_break_the_contract_are_refused(labels):
+    with pytest.raises(ValueError, match=r"labels must have shape \(4,\)"):
+        checked_labels(labels, 4)
 
 
 def test_unknown_method_names_the_known_ones():

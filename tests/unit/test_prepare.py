@@ -404,7 +404,7 @@ def test_labelled_excerpt(test_data):
 
 
 def test_splatter_data(reference):
-    source = read_file(reference / "splatter/demo_1.h5ad", true="true_counts")
+    source = read_file(reference / "splatter/demo_1.h5ad", true_layer="true_counts")
     result = prepare(source, label="Group", batch="Batch")
     assert list(result.obs["label"].value_counts().sort_index()) == [408, 428, 400, 389, 375]
     assert result.X.sum(dtype=np.float64) == 102038202  # its README, as the groups and the next sum

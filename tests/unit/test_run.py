@@ -60,6 +60,7 @@ def run(dataset, tmp_path):
             changes = {"module": "mine", "function": "method", **changes}
         request = {
             **dataset,
+            "gives": ["latent"],
             "uses_gpu": False,
             "oracle": False,
             "scale": "log",
@@ -93,7 +94,10 @@ def sizes(folder):
 
 
 def test_a_run_that_ends_well(run, dataset):
-    status = run("return Fit(np.ones((60, 2)), lambda c, g: c * 0.5, history={'loss': [2, 1]})")
+    status = run(
+        "return Fit(np.ones((60, 2)), lambda c, g: c * 0.5, history={'loss': [2, 1]})",
+        gives=["imputation", "latent"],
+    )
     assert status["status"] == "ok"
     assert status == read_status(run.folder / STATUS)
     assert ABOUT.items() <= status.items()
@@ -114,14 +118,15 @@ def test_a_run_that_ends_well(run, dataset):
     [
         ("raise KeyError('gene')", "error", "KeyError: 'gene'"),
         ("os._exit(3)", "error", "left with code 3"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "error", "SIGKILL, perhaps for lack of memory"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "out_of_memory", "most likely for lack of mem"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "error", "ended by SIGSEGV"),
         ("raise MemoryError('too much')", "out_of_memory", "MemoryError: too much"),
         ("raise Diverged('loss is nan')", "diverged", "loss is nan"),
         ("raise NotApplicable('needs counts')", "not_applicable", "needs counts"),
         ("return Fit(np.full((60, 2), np.nan))", "diverged", "120 values that are NaN"),
         ("return Fit(np.ones((59, 2)))", "error", r"must have shape \(60, n_latent\)"),
-        ("return Fit(np.ones((60, 2)), lambda c, g: c[1:])", "error", "Imputation must return"),
+        ("return Fit()", "error", "registered to give latent, but its fit holds nothing"),
+        ("return Fit(np.ones((60, 2)), labels=['a'] * 60)", "error", "holds latent, labels"),
         ("return None", "error", "AttributeError"),
     ],
 )
@@ -131,6 +136,27 @@ def test_whatever_happens_there_is_a_status(run, body, expected, message):
     assert re.search(message, status["message"])
     assert status == read_status(run.folder / STATUS)
     assert sizes(run.folder) == dict.fromkeys(ARRAYS, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "gives", "message"),
+    [
+        ("return Fit(impute=lambda c, g: c[1:])", "imputation", "Imputation must return shape"),
+        ("return Fit(labels=['a'] * 59)", "labels", r"must have shape \(60,\), got \(59,\)"),
+    ],
+)
+def test_values_and_labels_that_do_not_fit_are_refused(run, body, gives, message):
+    status = run(body, gives=[gives])
+    assert status["status"] == "error"
+    assert re.search(message, status["message"])
+
+
+def test_device_and_versions_are_known_even_of_a_failed_run(run):
+    status = run("raise ValueError('no')")
+    assert status["device"] == "cpu"
+    assert status["peak_gpu_mb"] is None
+    assert "numpy" in status["versions"]
+    assert run("os._exit(3)")["device"] is None  # the child could not say
 
 
 def test_memory_beyond_the_limit(run):

@@ -9,7 +9,7 @@ from scipy.special import digamma, polygamma
 
 import scscope.simulate
 from scscope.data import content_hash
-from scscope.simulate import SIMULATORS, load_simulator, splat
+from scscope.simulate import SIMULATORS, splat
 
 SMALL = {"n_cells": 300, "n_genes": 200, "group_prob": [0.5, 0.3, 0.2]}
 
@@ -77,14 +77,10 @@ def test_follows_the_dataset_contract():
 
 
 def test_is_found_by_name():
-    assert load_simulator("splat") is splat
     assert scscope.simulate.splat is splat
-    assert all(callable(load_simulator(name)) for name in SIMULATORS)
-
-
-def test_unknown_simulator_names_the_known_ones():
-    with pytest.raises(ValueError, match="Unknown simulator 'splatt'. Known simulators: splat"):
-        load_simulator("splatt")
+    for place in SIMULATORS.values():
+        module, function = place.split(":")
+        assert callable(getattr(import_module(module), function))
 
 
 @pytest.mark.filterwarnings("error")

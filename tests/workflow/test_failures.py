@@ -46,6 +46,14 @@ def test_a_failure_stops_nothing_and_is_seen_everywhere(copy):
     assert not (copy.results / "conclusion.txt").exists()
 
 
+def test_if_all_runs_fail_there_is_still_a_report(checkout):
+    checkout.config["methods"] = {"greedy": TOO_MANY}
+    checkout.config["studies"]["main"].update(methods=["greedy"])
+    assert checkout.snakemake().returncode != 0
+    assert "1 run: 1 failed" in (checkout.results / "summary.txt").read_text()
+    assert "`n_latent` must be between 1 and 39" in (checkout.results / "report.html").read_text()
+
+
 def test_the_next_call_tries_again_what_failed_and_nothing_else(copy):
     with_failure(copy)
     assert copy.snakemake().returncode != 0

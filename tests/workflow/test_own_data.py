@@ -33,10 +33,13 @@ def ended(tmp_path_factory, test_data, reference):
         "official": {
             "source": "file",
             "path": str(reference / "splatter/demo_1.h5ad"),
-            "true": "true_counts",
+            "true_layer": "true_counts",
             "label": "Group",
         },
     }
+    official = checkout.config["datasets"]["official"]
+    second = {**official, "path": str(reference / "splatter/demo_2.h5ad")}
+    checkout.config["datasets"]["official_2"] = second
     checkout.config["methods"]["pca"]["params"]["n_latent"] = 50
     checkout.config["methods"]["group_mean"] = {"use": "group_mean", "scale": "log"}
     checkout.config["studies"]["main"].update(
@@ -60,19 +63,21 @@ def test_what_was_read_is_what_is_in_the_files(ended):
         "cd8": 300,
         "neurons": 200,
         "official": 489,  # 11 of the 500 genes were never observed
+        "official_2": 491,
     }
     assert cards.loc["official", "dropped_genes"] == 11
     assert cards.loc["neurons", "n_cells"] == 10_000 - cards.loc["neurons", "dropped_cells"]
     assert cards.loc["cd8", "n_cells"] + cards.loc["cd8", "dropped_cells"] == 1774
     assert cards.loc["blood", "n_labels"] == 9
     assert cards.loc["official", "n_labels"] == 5
+    assert cards.loc["official_2", "n_labels"] == 10
 
 
 def test_each_dataset_is_scored_with_what_it_has(ended):
     scores = read(ended, "scores")
     pca = scores[scores["method"] == "pca"]
     with_labels = pca[pca["metric"] == "ari"]
-    assert set(with_labels["dataset"]) == {"blood", "official"}
+    assert set(with_labels["dataset"]) == {"blood", "official", "official_2"}
     assert set(pca[pca["dataset"] == "cd8"]["clusterer"]) == {"phenograph"}
     # Sorted blood: PCA with the true k finds far more than chance.
     kmeans = with_labels.query("dataset == 'blood' and clusterer == 'kmeans'")["value"].item()
@@ -81,8 +86,9 @@ def test_each_dataset_is_scored_with_what_it_has(ended):
     errors = scores[scores["metric"] == "imputation_error"].set_index(["dataset", "method"])[
         "value"
     ]
-    assert set(errors.index.get_level_values("dataset")) == {"official"}
-    assert errors["official", "group_mean"] < errors["official", "gene_mean"]
+    assert set(errors.index.get_level_values("dataset")) == {"official", "official_2"}
+    for dataset in ("official", "official_2"):
+        assert errors[dataset, "group_mean"] < errors[dataset, "gene_mean"]
 
 
 def test_controls_that_need_labels_do_not_apply_without_them(ended):

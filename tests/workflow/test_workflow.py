@@ -47,10 +47,15 @@ def test_scores_are_tidy_and_carry_what_they_came_from(finished):
 
 
 def test_every_job_leaves_a_log_and_a_benchmark(finished):
-    for stage in ("simulate", "fit", "evaluate", "draw"):
-        logs = list((finished.results / "logs" / stage).rglob("*.log"))
-        benchmarks = list((finished.results / "benchmarks" / stage).rglob("*.tsv"))
-        assert len(logs) == len(benchmarks) > 0
+    places = []
+    for kind, suffix in (("logs", ".log"), ("benchmarks", ".tsv")):
+        folder = finished.results / kind
+        found = [path.relative_to(folder).with_suffix("") for path in folder.rglob(f"*{suffix}")]
+        places.append(sorted(map(str, found)))
+    assert places[0] == places[1]
+    stages = {place.split("/")[0] for place in places[0]}
+    local = {"gather", "write_report", "conclude"}
+    assert stages == {"simulate", "fit", "evaluate", "draw", *local}
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -74,6 +79,37 @@ def test_a_methods_parameter_reruns_its_jobs_and_no_others(copy):
 def test_a_methods_code_reruns_its_jobs_and_no_others(copy):
     copy.edit("scscope/methods/pca.py", "n_latent: int = 50", "n_latent: int = 51")
     assert copy.plan() == ["Evaluate pca on tiny, seed 0", "Fit pca to tiny, seed 0"]
+
+
+def test_what_the_registry_says_of_a_method_reruns_it(copy):
+    line = '_CONTROLS, "gene_mean", ("imputation",)'
+    copy.edit("scscope/methods/__init__.py", line, line.replace('"gene_mean"', '"no_imputation"'))
+    assert copy.plan() == ["Evaluate gene_mean on tiny, seed 0", "Fit gene_mean to tiny, seed 0"]
+
+
+def test_a_deep_method_runs_and_its_network_reruns_it_alone(copy):
+    copy.config["methods"]["ae"] = {"use": "ae", "scale": "log", "params": {"max_epochs": 1}}
+    copy.config["studies"]["main"]["methods"].append("ae")
+    copy.run()
+    copy.edit("scscope/model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2")
+    assert copy.plan() == ["Evaluate ae on tiny, seed 0", "Fit ae to tiny, seed 0"]
+
+
+def test_a_panel_shows_what_its_own_study_asks_for(copy):
+    main = copy.config["studies"]["main"]
+    main.update(clusterers=["phenograph"], panels=["figure_1c"])
+    copy.config["studies"]["other"] = {**main, "clusterers": ["kmeans"], "panels": ["overview"]}
+    copy.run()
+    pca = scores_of(copy).query("method == 'pca' and metric == 'ari'")
+    assert set(pca["clusterer"]) == {"phenograph", "kmeans"}
+    figure = (copy.results / "figures/figure_1c.svg").read_text()
+    assert "PhenoGraph" in figure
+    assert "k-means" not in figure
+
+
+def test_a_changed_table_of_the_paper_redraws_its_figure(copy):
+    copy.edit("scscope/figures/reference/fig1c.csv", "0.94,", "0.95,")
+    assert "Draw figure_1c" in copy.run("--dry-run")
 
 
 def test_a_new_name_of_a_method_refits_nothing(copy):
@@ -128,6 +164,23 @@ def no_such_dataset(config, folder):
     return "studies.main.datasets: unknown name 'tinny'. Did you mean 'tiny'?"
 
 
+def no_way_round(config, folder):
+    (folder / "mine.csv").write_text("x")
+    config["datasets"]["mine"] = {"source": "file", "path": "mine.csv"}
+    return "datasets.mine: `cells_in` is None, but mine.csv is a table"
+
+
+def unknown_suffix(config, folder):
+    (folder / "mine.xlsx").write_text("x")
+    config["datasets"]["mine"] = {"source": "file", "path": "mine.xlsx"}
+    return "datasets.mine: Unknown suffix of mine.xlsx. Known suffixes: .h5ad"
+
+
+def groups_that_do_not_sum_to_one(config, folder):
+    config["datasets"]["tiny"]["params"]["group_prob"] = [0.5, 0.7]
+    return "datasets.tiny: `group_prob` must sum to 1, got [0.5, 0.7], which sums to 1.2"
+
+
 def misspelt_key(config, folder):
     config["methods"]["pca"]["parms"] = {}
     return "methods.pca: unknown key 'parms'. Did you mean 'params'?"
@@ -150,6 +203,9 @@ def results_below_a_file(config, folder):
         no_file,
         no_such_method,
         no_such_dataset,
+        no_way_round,
+        unknown_suffix,
+        groups_that_do_not_sum_to_one,
         misspelt_key,
         panel_twice,
         results_below_a_file,

@@ -10,16 +10,23 @@ ROOT = Path(workflow.basedir).parent
 # Scripts import the library of this checkout, never an installed copy.
 sys.path.insert(0, str(ROOT))
 
+from scscope.datasets.files import check_reading
 from scscope.figures import PANELS
 from scscope.fingerprint import fingerprint
 from scscope.methods import METHODS
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
+from scscope.simulate.splat import distribution
 from scscope.validation import not_writable, schema_errors, unknown_name
 
 RESULTS = Path(workflow.pathvars.apply("<results>"))
 # Retries of a fit that ran out of memory or time; each is given more.
 FIT_RETRIES = 2
+
+
+def reading_of(dataset):
+    """What the config says of how a file is read."""
+    return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
 
 
 def config_errors():
@@ -42,6 +49,13 @@ def config_errors():
         for key in ("path", "labels_file"):
             if key in dataset and not Path(dataset[key]).is_file():
                 yield f"datasets.{name}.{key}: there is no file {dataset[key]!r}."
+        try:
+            if dataset["source"] == "file":
+                check_reading(dataset["path"], **reading_of(dataset))
+            else:
+                distribution(dataset["params"].get("group_prob", [1]))
+        except ValueError as error:
+            yield f"datasets.{name}: {error}"
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -128,9 +142,18 @@ def method_code(wildcards):
 
 
 def method_settings(wildcards):
-    """What the config says of a method that matters to its fits."""
+    """What config and registry say of a method that matters to its fits."""
     entry = config["methods"][wildcards.method]
-    return {"use": entry["use"], "scale": entry["scale"], "params": entry.get("params", {})}
+    method = METHODS[entry["use"]]
+    return {
+        "module": method.module,
+        "function": method.function,
+        "gives": list(method.gives),
+        "uses_gpu": method.uses_gpu,
+        "oracle": method.oracle,
+        "scale": entry["scale"],
+        "params": entry.get("params", {}),
+    }
 
 
 def gives_of(wildcards):
@@ -177,4 +200,4 @@ def panel_code(wildcards):
 def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
     study = STUDIES[STUDY_OF[wildcards.panel]]
-    return {kind: study[kind] for kind in ("datasets", "methods", "seeds")}
+    return {kind: study[kind] for kind in study if kind != "panels"}

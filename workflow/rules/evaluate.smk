@@ -4,7 +4,7 @@ rule evaluate:
         targets=targets_file,
         status="<results>/runs/{dataset}/{method}/seed_{seed}/status.json",
         latent="<results>/runs/{dataset}/{method}/seed_{seed}/latent.npy",
-        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.txt",
+        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
         imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
     output:
         scores="<results>/scores/{dataset}/{method}/seed_{seed}.tsv",

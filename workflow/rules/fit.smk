@@ -5,7 +5,7 @@ rule fit:
     output:
         status="<results>/runs/{dataset}/{method}/seed_{seed}/status.json",
         latent="<results>/runs/{dataset}/{method}/seed_{seed}/latent.npy",
-        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.txt",
+        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
         imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
         history="<results>/runs/{dataset}/{method}/seed_{seed}/history.tsv",
     log:

@@ -11,6 +11,8 @@ rule prepare:
         "<benchmarks>/prepare/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(PREPARED),
+    # A file that cannot be used is found before time is spent on others.
+    priority: 1
     conda:
         "../../envs/base.yaml"
     params:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scscope.log import log_to
-from scscope.methods import method_of
 from scscope.run.status import FAILED, NEEDS_MORE, record_failure
 from scscope.run.supervisor import limits_of, supervise
 
@@ -18,19 +17,13 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 logger = logging.getLogger("scscope.fit")
-settings, resources = snakemake.params.method, snakemake.resources
-method = method_of(settings["use"])
+resources = snakemake.resources
 folder = Path(snakemake.output.status).parent
 
 request = {
+    **snakemake.params.method,
     "data": snakemake.input.data,
     "targets": snakemake.input.targets,
-    "module": method.module,
-    "function": method.function,
-    "uses_gpu": method.uses_gpu,
-    "oracle": method.oracle,
-    "scale": settings["scale"],
-    "params": settings["params"],
     "seed": int(snakemake.wildcards.seed),
     "threads": snakemake.threads,
     "n_gpus": resources.get("gpu", 0),

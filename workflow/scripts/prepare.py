@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 settings = dict(snakemake.params.settings)
 path, source = settings.pop("path"), settings.pop("source")
-reading = {key: settings.pop(key) for key in ("cells_in", "layer", "true") if key in settings}
+reading = {key: settings.pop(key) for key in ("cells_in", "layer", "true_layer") if key in settings}
 
 data = prepare(read_file(path, **reading), **settings)
 counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
