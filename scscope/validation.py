@@ -4,6 +4,16 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 
+# Types of JSON schema, as a writer of YAML knows them.
+KINDS = {
+    "object": "a mapping (key: value)",
+    "array": "a list, such as [a, b]",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
+
 
 def schema_errors(settings: dict, schema: dict) -> list[str]:
     """Everything in which `settings` break a JSON schema (draft 2020-12), one sentence each.
@@ -22,7 +32,7 @@ def schema_errors(settings: dict, schema: dict) -> list[str]:
     for error in sorted(errors, key=lambda error: list(map(str, error.absolute_path))):
         place = ".".join(map(str, error.absolute_path)) or "the configuration"
         sentences += [f"{place}: {words}" for words in _words_of(error)]
-    return sentences
+    return list(dict.fromkeys(sentences))
 
 
 def unknown_name(kind: str, name: str, known) -> str:
@@ -47,13 +57,25 @@ def _words_of(error) -> list[str]:
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         return [unknown_name("key", key, known) for key in sorted(set(error.instance) - set(known))]
-    if error.validator == "propertyNames":
-        return [error.message]
     if error.validator == "enum":
         return [unknown_name("value", error.instance, error.validator_value)]
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         # jsonschema reports each missing key on its own.
         return [f"missing key {key!r}." for key in missing if repr(key) in error.message]
+    if error.validator == "pattern":
+        return [f"{error.instance!r} is no name: use a-z, 0-9 and _, and begin with a letter."]
+    if error.validator == "type":
+        wanted = KINDS.get(error.validator_value, error.validator_value)
+        return [f"{error.instance!r} must be {wanted}.{_hint(error.instance)}"]
     about = error.schema.get("description")
     return [f"{error.message}" + (f" ({about})." if about else ".")]
+
+
+def _hint(value) -> str:
+    """What is behind a number that was read as text."""
+    try:
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        return ""
+    return f" It was read as text: write {number:.10g} without quotes." if number else ""

@@ -53,6 +53,7 @@ def value_axis(axes: Axes, low: float, high: float, *, failures: bool) -> None:
 
 def name_failures(axes: Axes) -> None:
     """Label the band of failed runs where the axis has its numbers."""
+    axes.yaxis.labelpad = 14  # the word stands where the label of the axis would be
     axes.text(-0.03, BAND / 2, "failed", transform=axes.transAxes, ha="right", va="center", **NOTE)
 
 

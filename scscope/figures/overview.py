@@ -63,8 +63,7 @@ def _grid(n_datasets: int, n_entries: int) -> tuple[Figure, list[Axes], Axes]:
     n_columns = min(n_datasets, COLUMNS)
     n_rows = -(-n_datasets // n_columns)
     heights = [n_entries * LINE + FRAME] * n_rows + [LEGEND]
-    width = WIDTH if n_columns > 1 else WIDTH / 2
-    figure = Figure((width, sum(heights)), layout="constrained")
+    figure = Figure((WIDTH, sum(heights)), layout="constrained")
     figure.get_layout_engine().set(w_pad=1.5 * MM, h_pad=0.8 * MM, wspace=0.03, hspace=0.02)
     grid = figure.add_gridspec(n_rows + 1, n_columns, height_ratios=heights)
     places = [divmod(i, n_columns) for i in range(n_datasets)]

@@ -40,7 +40,9 @@ def imputation_by_sparsity(scores: pd.DataFrame) -> Figure:
     scores = scores[scores["metric"].isin(METRICS)]
     methods = scores[~scores["control"]]
     if methods.empty:
-        return marks.empty_figure("No imputation scores: no method of this study imputes.")
+        return marks.empty_figure(
+            "No imputation scores: no method of this study imputes,\nor its datasets have no true values at entries observed as zero."
+        )
     metrics = [metric for metric in METRICS if metric in set(scores["metric"])]
     scales, looks, axis = scales_of(scores), styles(methods), levels(scores)
     failures = (methods["status"] != "ok").any()

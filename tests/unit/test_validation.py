@@ -59,9 +59,23 @@ def test_the_configs_that_we_ship_are_right():
             "methods.pca.params: unknown key 'n_latnet'. Did you mean 'n_latent'? Allowed: n_latent.",
         ),
         ({"methods__pca__params__n_latent": 0}, "methods.pca.params.n_latent: 0 is less than"),
-        ({"methods__pca__params__n_latent": "x"}, "'x' is not of type 'integer'"),
+        (
+            {"methods__pca__params__n_latent": "x"},
+            "methods.pca.params.n_latent: 'x' must be a whole number.",
+        ),
         ({"methods__truth__params": {"n": 1}}, "methods.truth.params: unknown key 'n'."),
-        ({"methods__Bad Name": {"use": "pca", "scale": "log"}}, "'Bad Name' does not match"),
+        (
+            {"methods__Bad Name": {"use": "pca", "scale": "log"}},
+            "methods: 'Bad Name' is no name: use",
+        ),
+        ({"methods": {5: {"use": "pca", "scale": "log"}}}, "methods: 5 must be text."),
+        ({"studies__main__seeds": 3}, "studies.main.seeds: 3 must be a list, such as [a, b]."),
+        ({"datasets": None}, "the configuration: missing key 'datasets'."),
+        ({"datasets__tiny": {"params": {}}}, "datasets.tiny: missing key 'source'."),
+        (
+            {"methods__ae": {"use": "ae", "scale": "log", "params": {"learning_rate": "1e-3"}}},
+            "'1e-3' must be a number. It was read as text: write 0.001 without quotes.",
+        ),
         (
             {"datasets__tiny__params__n_cells": 30},
             "datasets.tiny.params.n_cells: 30 is less than the minimum of 31 (PhenoGraph needs",

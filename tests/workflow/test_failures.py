@@ -50,7 +50,7 @@ def test_if_all_runs_fail_there_is_still_a_report(checkout):
     checkout.config["methods"] = {"greedy": TOO_MANY}
     checkout.config["studies"]["main"].update(methods=["greedy"])
     assert checkout.snakemake().returncode != 0
-    assert "1 run: 1 failed" in (checkout.results / "summary.txt").read_text()
+    assert "1 run: 0 ok, 1 failed (1 error)" in (checkout.results / "summary.txt").read_text()
     assert "`n_latent` must be between 1 and 39" in (checkout.results / "report.html").read_text()
 
 

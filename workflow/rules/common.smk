@@ -77,7 +77,7 @@ RUNS = sorted(
         for study in STUDIES.values()
         for dataset in study["datasets"]
         for method in study["methods"]
-        for seed in study["seeds"]
+        for seed in map(int, study["seeds"])
     }
 )
 

@@ -1,6 +1,8 @@
 """Read a user's own file, check it and bring it to the dataset contract."""
 
 import json
+import logging
+import sys
 from typing import TYPE_CHECKING
 
 from scscope.atomic import write_text
@@ -13,11 +15,17 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+logger = logging.getLogger("scscope.prepare")
 settings = dict(snakemake.params.settings)
 path, source = settings.pop("path"), settings.pop("source")
 reading = {key: settings.pop(key) for key in ("cells_in", "layer", "true_layer") if key in settings}
 
-data = prepare(read_file(path, **reading), **settings)
+try:
+    data = prepare(read_file(path, **reading), **settings)
+except (ValueError, OSError) as error:
+    words = f"datasets.{snakemake.wildcards.dataset}: {error}"
+    logger.info(words)
+    sys.exit(words)
 counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
 dropped = {key: int(data.uns.pop(key)) for key in counted}
 card = {
