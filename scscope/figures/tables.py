@@ -33,6 +33,7 @@ CLUSTERERS = {
 }
 COUNTS = " (counts)"
 SCALE_FREE = ("random", "truth", "no_imputation")
+UNIT_FREE = ("gene_mean", "group_mean")
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,13 @@ def scales_of(scores: pd.DataFrame) -> list[str]:
 def on_scale(scores: pd.DataFrame, scale: str) -> pd.DataFrame:
     """Scores to be shown in the column of a scale: its own, and those that no scale touches.
 
-    These are methods on counts, and controls whose result is the same on every scale.
+    These are methods on counts, and controls whose result is the same on every scale, or with and
+    without division by the gene's deviation.
     """
     own = scores["scale"] == scale
-    elsewhere = scores[scores["use"].isin(SCALE_FREE)]
+    undivided = scores["scale"] == scale.removesuffix("_unit")
+    same = scores["use"].isin(SCALE_FREE) | (scores["use"].isin(UNIT_FREE) & undivided)
+    elsewhere = scores[same]
     absent = elsewhere[~elsewhere["use"].isin(scores.loc[own, "use"])]
     stand_in = absent.groupby("use")["method"].min()
     counts = (scores["scale"] == "counts") & ~scores["control"]
