@@ -54,7 +54,7 @@ PANELS = {
             "the price of imputing too much; lower is better. Points are means and bars one "
             "standard deviation over seeds (n in the figure; no bar for a single seed); no "
             "clustering is involved. Methods that take raw counts are repeated in every column and "
-            "marked “(counts)”. Dashed grey lines are controls: no imputation, the gene's mean, "
+            "marked “(counts)”. Grey lines are controls on the scale of the column: no imputation, the gene's mean, "
             "and the gene's mean within its true group, which knows the labels. Crosses mark runs "
             "that failed, as failed / all; n/a: the method does not apply. The values of the "
             "paper's Supplementary Fig. 2 are not available as numbers, so they are not shown."
