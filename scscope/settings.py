@@ -7,6 +7,7 @@ CHOICES = {
     "rectify": ("imputation", "sum"),
     "loss": ("squared", "norm"),
     "sampling": ("permutation", "draws"),
+    "precision": ("float32", "bfloat16"),
 }
 
 
@@ -44,6 +45,8 @@ class Settings:
     sampling: Literal["permutation", "draws"] = "permutation"
     # Update the batch effect by a step of its own after each step of the other weights (code).
     separate_batch_step: bool = False
+    # Of the factors of matrix products while training; sums, weights and moments stay float32.
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self):
         """Refuse what no fit can use."""

@@ -3,11 +3,12 @@ import pytest
 import torch
 from scipy import sparse
 
-import scscope.train
+import scscope.train.loop
 from scscope.errors import Diverged
 from scscope.model import Network
 from scscope.settings import PRESETS, Settings, settings_of
-from scscope.train import Adam, masked_error, minibatches, optimisers_of, train
+from scscope.train.adam import Adam
+from scscope.train.loop import masked_error, minibatches, optimisers_of, train
 
 
 @pytest.fixture
@@ -84,13 +85,15 @@ def test_the_batch_effect_is_learned_with_steps_of_its_own_or_not(X):
 
 def test_adam_steps_as_torchs_does():
     torch.manual_seed(0)
-    ours = [torch.randn(4, 3, requires_grad=True), torch.randn(3, requires_grad=True)]
+    ours = [torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 3), (3,))]
     theirs = [weight.detach().clone().requires_grad_() for weight in ours]
     optimiser = Adam(ours, learning_rate=0.05, beta1=0.3)
     reference = torch.optim.Adam(theirs, lr=0.05, betas=(0.3, 0.999))
     x = torch.randn(10, 4)
     for _ in range(20):
-        optimiser.step((x @ ours[0] + ours[1]).square().sum())
+        optimiser.gradient.zero_()
+        (x @ ours[0] + ours[1]).square().sum().backward()
+        optimiser.step()
         reference.zero_grad()
         (x @ theirs[0] + theirs[1]).square().sum().backward()
         reference.step()
@@ -100,6 +103,6 @@ def test_adam_steps_as_torchs_does():
 
 def test_data_too_large_to_be_kept_dense_give_the_same_fit(X, monkeypatch):
     _, kept = fitted(X)
-    monkeypatch.setattr(scscope.train, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(scscope.train.loop, "RESIDENT_BYTES", 0)
     _, loaded = fitted(X)
     assert loaded["loss"] == kept["loss"]

@@ -1,54 +1,23 @@
 """The training loop."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
-from torch.optim.adam import adam
 
 from scscope.errors import Diverged
 from scscope.model import Network, Passes
 from scscope.settings import Settings
+from scscope.train.adam import Adam
+from scscope.train.gradient import Autograd
 
 logger = logging.getLogger("scscope.train")
 
 CHUNK = 4_096  # cells that go through the network at a time when nothing is learned
 RESIDENT_BYTES = 2**30  # data that are smaller when dense are kept so, on the device
-
-
-class Adam:
-    """Adam with the defaults of Kingma and Ba (2015), as in `torch.optim.Adam`.
-
-    That class's constructor imports PyTorch's compiler, which takes longer than many a fit; the
-    update that it calls is the one called here.
-    """
-
-    def __init__(self, weights: Iterable[Tensor], *, learning_rate: float, beta1: float):
-        self.weights = list(weights)
-        self.constants = {"lr": learning_rate, "beta1": beta1, "beta2": 0.999, "eps": 1e-8}
-        self.means = [torch.zeros_like(weight) for weight in self.weights]
-        self.squares = [torch.zeros_like(weight) for weight in self.weights]
-        self.counts = [torch.zeros((), device=weight.device) for weight in self.weights]
-
-    @torch.no_grad()
-    def step(self, loss: Tensor) -> None:
-        """Take one step down the gradient of `loss`."""
-        adam(
-            self.weights,
-            list(torch.autograd.grad(loss, self.weights)),
-            self.means,
-            self.squares,
-            [],
-            self.counts,
-            fused=True,
-            amsgrad=False,
-            weight_decay=0.0,
-            maximize=False,
-            **self.constants,
-        )
 
 
 def train(
@@ -88,7 +57,7 @@ def train(
     Diverged
         The loss is no longer finite.
     """
-    optimisers = optimisers_of(network, settings)
+    gradients = [Autograd(network, adam, settings) for adam in optimisers_of(network, settings)]
     rng = np.random.default_rng(seed)
     history: dict[str, list] = {"epoch": [], "loss": [], "error": []}
     last_error = None
@@ -97,10 +66,10 @@ def train(
         losses = []
         for cells in minibatches(X.shape[0], settings, rng):
             x, batch_of = load(cells)
-            for optimiser in optimisers:
-                loss = loss_of(network(x, batch_of), x, settings)
-                optimiser.step(loss)
-            losses.append(loss.detach())
+            for gradient in gradients:
+                loss = gradient(x, batch_of)
+                gradient.adam.step()
+            losses.append(loss)
 
         mean_loss = float(torch.stack(losses).mean())
         if not np.isfinite(mean_loss):
@@ -143,27 +112,6 @@ def minibatches(n_cells: int, settings: Settings, rng: np.random.Generator) -> I
     order = rng.permutation(n_cells)
     for start in range(0, n_cells, size):
         yield order[start : start + size]
-
-
-def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
-    """Reconstruction error over all passes.
-
-    Only observed entries count, unless `use_mask` is off. "squared" is the sum over passes and
-    genes of the squared error, averaged over the cells of the minibatch (the paper sums over
-    cells: a constant factor, to which Adam is indifferent). "norm" is the Frobenius norm of the
-    whole minibatch, summed over passes (released code).
-    """
-    observed = (passes.corrected if settings.rectify == "imputation" else x).sign()
-    losses = []
-    for output in passes.outputs:
-        residual = output - passes.corrected
-        if settings.use_mask:
-            residual = residual * observed
-        if settings.loss == "squared":
-            losses.append((residual * residual).sum() / len(x))
-        else:
-            losses.append(torch.linalg.norm(residual))
-    return torch.stack(losses).sum()
 
 
 def masked_error(
