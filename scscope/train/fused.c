@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #ifdef BFLOAT16
 typedef uint16_t real;
 static inline float get(real value) {
@@ -35,8 +39,8 @@ typedef void Sgemm(const char *transpose_a, const char *transpose_b, const int *
                    const int *ldb, const float *beta, float *c, const int *ldc);
 
 /* In the order of `KINDS` in fused.py, where each is explained. */
-enum { ZERO, LOAD, FORWARD, RELU, OUTPUT, FILL, OUTPUT_GRADIENT, BACKWARD, RELU_GRADIENT, FILL_GRADIENT,
-       WEIGHT_GRADIENT };
+enum { ZERO, LOAD, FORWARD, RELU, OUTPUT, LAST_OUTPUT, FILL, OUTPUT_GRADIENT, BACKWARD, RELU_GRADIENT,
+       FILL_GRADIENT, WEIGHT_GRADIENT, ZERO_WEIGHT, SAMPLED_OUTPUT };
 
 /* Where a block has the values (n_cells, width) of one pass; the passes lie one after the other. */
 typedef struct { int64_t offset; int32_t width, t; } Place;
@@ -46,7 +50,8 @@ typedef struct {
     Place out, a, b;        /* what it writes, and reads */
     const float *weight;    /* (out, in) of a layer */
     const float *bias;      /* (out,) */
-    int64_t gradient;       /* of the weight or bias: place in the flat gradient */
+    int64_t weight_gradient, bias_gradient; /* their places in the flat gradient */
+    int32_t is_added;       /* the weight's gradient has begun already */
 } Operation;
 
 typedef struct {
@@ -92,82 +97,89 @@ static real *row(const Block *block, Place place, int i) {
     return at(block, place) + (int64_t)i * place.width;
 }
 
+static const float *x_of(const Block *block, int i, Place like) {
+    return block->x + (int64_t)i * like.width;
+}
+
 /* ---- element-wise passes ---- */
 
-static void load(const Block *block, Place out) {
+static inline float relu_of(float z) { return z < 0 ? 0 : z; }
+
+/* Only observed entries count, unless there is no mask. */
+static inline float error_of(float y, float x, int use_mask) { return use_mask && x == 0 ? 0 : y - x; }
+
+static void load(Block *block, Place out) {
     for (int i = block->first; i < block->last; i++) {
         real *restrict to = row(block, out, i);
-        const float *restrict x = block->x + (int64_t)i * out.width;
+        const float *restrict x = x_of(block, i, out);
         for (int j = 0; j < out.width; j++) to[j] = put(x[j]);
     }
+#ifndef BFLOAT16
+    block->x = at(block, out); /* nearer than where it came from */
+#endif
 }
 
 static void relu(const Block *block, Place out, const float *restrict bias) {
     for (int i = block->first; i < block->last; i++) {
         real *restrict z = row(block, out, i);
-        for (int j = 0; j < out.width; j++) {
-            float value = get(z[j]) + bias[j];
-            z[j] = put(value < 0 ? 0 : value);
-        }
+        for (int j = 0; j < out.width; j++) z[j] = put(relu_of(get(z[j]) + bias[j]));
     }
 }
 
 static void output(const Block *block, Place out, const float *restrict bias, int use_mask, double *squares) {
-    double total = 0;
     for (int i = block->first; i < block->last; i++) {
         real *restrict z = row(block, out, i);
-        const float *restrict x = block->x + (int64_t)i * out.width;
-        float sums[16] = {0};
-        int j = 0;
-        for (; j + 16 <= out.width; j += 16)
-            for (int lane = 0; lane < 16; lane++) {
-                float value = get(z[j + lane]) + bias[j + lane];
-                value = value < 0 ? 0 : value;
-                z[j + lane] = put(value);
-                float error = value - x[j + lane];
-                error = use_mask && x[j + lane] == 0 ? 0 : error;
-                sums[lane] += error * error;
-            }
-        for (; j < out.width; j++) {
-            float value = get(z[j]) + bias[j];
-            value = value < 0 ? 0 : value;
-            z[j] = put(value);
-            float error = value - x[j];
-            error = use_mask && x[j] == 0 ? 0 : error;
-            sums[0] += error * error;
+        const float *restrict x = x_of(block, i, out);
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int j = 0; j < out.width; j++) {
+            const float y = relu_of(get(z[j]) + bias[j]), error = error_of(y, x[j], use_mask);
+            z[j] = put(y);
+            sum += error * error;
         }
-        for (int lane = 0; lane < 16; lane++) total += sums[lane];
+        *squares += sum;
     }
-    *squares += total;
+}
+
+static void output_gradient(const Block *block, Place out, Place value, int is_imputed, float scale,
+                            int use_mask, float *restrict bias_gradient) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict g = row(block, out, i);
+        const real *restrict y = row(block, value, i);
+        const float *restrict x = x_of(block, i, out);
+        for (int j = 0; j < out.width; j++) {
+            const float slope = scale * error_of(get(y[j]), x[j], use_mask) + (is_imputed ? get(g[j]) : 0);
+            const float gradient = get(y[j]) > 0 ? slope : 0;
+            g[j] = put(gradient);
+            bias_gradient[j] += gradient;
+        }
+    }
+}
+
+/* Both in one, where nothing else needs y. */
+static void last_output(const Block *block, Place out, const float *restrict bias, float scale, int use_mask,
+                        double *squares, float *restrict bias_gradient) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict z = row(block, out, i);
+        const float *restrict x = x_of(block, i, out);
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int j = 0; j < out.width; j++) {
+            const float y = relu_of(get(z[j]) + bias[j]), error = error_of(y, x[j], use_mask);
+            const float gradient = y > 0 ? scale * error : 0;
+            z[j] = put(gradient);
+            bias_gradient[j] += gradient;
+            sum += error * error;
+        }
+        *squares += sum;
+    }
 }
 
 static void fill(const Block *block, Place out, const float *restrict bias) {
     for (int i = block->first; i < block->last; i++) {
         real *restrict z = row(block, out, i);
-        const float *restrict x = block->x + (int64_t)i * out.width;
-        for (int j = 0; j < out.width; j++) {
-            float value = get(z[j]) + bias[j];
-            value = value < 0 ? 0 : value;
-            z[j] = put(x[j] == 0 ? value : x[j]);
-        }
-    }
-}
-
-static void output_gradient(const Block *block, Place out, Place y_place, Place from, int has_from,
-                            float scale, int use_mask, float *restrict bias_gradient) {
-    for (int i = block->first; i < block->last; i++) {
-        real *restrict to = row(block, out, i);
-        const real *restrict y = row(block, y_place, i);
-        const real *restrict imputer = has_from ? row(block, from, i) : y;
-        const float *restrict x = block->x + (int64_t)i * out.width;
-        for (int j = 0; j < out.width; j++) {
-            float value = get(y[j]);
-            float error = use_mask && x[j] == 0 ? 0 : value - x[j];
-            float gradient = scale * error + (has_from ? get(imputer[j]) : 0);
-            gradient = value > 0 ? gradient : 0;
-            to[j] = put(gradient);
-            bias_gradient[j] += gradient;
-        }
+        const float *restrict x = x_of(block, i, out);
+        for (int j = 0; j < out.width; j++) z[j] = put(x[j] == 0 ? relu_of(get(z[j]) + bias[j]) : x[j]);
     }
 }
 
@@ -187,7 +199,7 @@ static void fill_gradient(const Block *block, Place out, Place filled, float *re
     for (int i = block->first; i < block->last; i++) {
         real *restrict g = row(block, out, i);
         const real *restrict value = row(block, filled, i);
-        const float *restrict x = block->x + (int64_t)i * out.width;
+        const float *restrict x = x_of(block, i, out);
         for (int j = 0; j < out.width; j++) {
             float gradient = (x[j] == 0) & (get(value[j]) > 0) ? get(g[j]) : 0;
             g[j] = put(gradient);
@@ -213,24 +225,130 @@ static void product(const Program *program, const Operation *op, const Block *bl
     } else { /* gradient (n_out, n_in) += b^T a, over the cells of all passes */
         const int all = op->t * rows;
         program->sgemm("N", "T", &n_in, &n_out, &all, &one, at(block, op->a), &n_in, at(block, op->b), &n_out,
-                       block->is_fresh ? &zero : &one, block->gradient + op->gradient, &n_in);
+                       block->is_fresh && !op->is_added ? &zero : &one, block->gradient + op->weight_gradient,
+                       &n_in);
     }
 #endif
 }
 
+/* ---- the last output where few entries are observed ---- */
+
+#if defined(__AVX512F__) && !defined(BFLOAT16)
+enum { LANES = 16, MOST_REGISTERS = 8, GROUP = 16 };
+
+/* Whether there is `sampled_output` for a last layer with so many inputs. */
+int can_sample(int n_in) { return n_in <= LANES * MOST_REGISTERS; }
+
+/* Columns of a row where it is not 0, their values, and their number. */
+static int observed(const float *x, int n, int32_t *columns, float *values) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int count = 0;
+    for (int j = 0; j < n; j += LANES) {
+        const __mmask16 is_there = n - j < LANES ? (1 << (n - j)) - 1 : 0xffff;
+        const __m512 value = _mm512_maskz_loadu_ps(is_there, x + j);
+        const __m512i column = _mm512_add_epi32(lanes, _mm512_set1_epi32(j));
+        const __mmask16 is = _mm512_cmp_ps_mask(value, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        _mm512_storeu_si512(columns + count, _mm512_maskz_compress_epi32(is, column));
+        _mm512_storeu_ps(values + count, _mm512_maskz_compress_ps(is, value));
+        count += __builtin_popcount(is);
+    }
+    return count;
+}
+
+/* Of the last pass nothing but the error at observed entries is needed: the product with a row of
+ * the weight gives the output there, and two more the gradients of this row and of what was fed.
+ * `n` is a constant where this is called: h of a cell, and its gradient, stay in n registers. */
+static inline __attribute__((always_inline)) void sampled_row(
+        const int n, const Program *program, const Operation *op, const Block *block, int i, int32_t *columns,
+        float *values) {
+    const int n_in = op->a.width;
+    const __mmask16 tail = 0xffff >> (LANES * n - n_in);
+    const float *h = row(block, op->a, i), scale = block->scale[op->t];
+    float *g = row(block, op->out, i);
+    float *weight_gradient = block->gradient + op->weight_gradient;
+    float *bias_gradient = block->gradient + op->bias_gradient, squares = 0;
+    __m512 fed[MOST_REGISTERS], gradient[MOST_REGISTERS];
+    for (int k = 0; k < n; k++) {
+        fed[k] = _mm512_maskz_loadu_ps(k == n - 1 ? tail : 0xffff, h + LANES * k);
+        gradient[k] = _mm512_setzero_ps();
+    }
+    const int count = observed(block->x + (int64_t)i * program->n_genes, program->n_genes, columns, values);
+    for (int first = 0; first < count; first += GROUP) {
+        const int some = count - first < GROUP ? count - first : GROUP;
+        float slopes[GROUP];
+        for (int e = 0; e < some; e++) {
+            const float *w = op->weight + (int64_t)columns[first + e] * n_in;
+            __m512 products = _mm512_setzero_ps();
+            for (int k = 0; k < n; k++)
+                products = _mm512_fmadd_ps(
+                    fed[k], _mm512_maskz_loadu_ps(k == n - 1 ? tail : 0xffff, w + LANES * k), products);
+            slopes[e] = _mm512_reduce_add_ps(products) + op->bias[columns[first + e]];
+        }
+#pragma omp simd reduction(+ : squares)
+        for (int e = 0; e < some; e++) {
+            const float y = relu_of(slopes[e]), error = y - values[first + e];
+            slopes[e] = y > 0 ? scale * error : 0;
+            squares += error * error;
+        }
+        for (int e = 0; e < some; e++) {
+            const int64_t j = columns[first + e];
+            const float *w = op->weight + j * n_in;
+            float *to = weight_gradient + j * n_in;
+            const __m512 slope = _mm512_set1_ps(slopes[e]);
+            for (int k = 0; k < n; k++) {
+                const __mmask16 is_there = k == n - 1 ? tail : 0xffff;
+                gradient[k] = _mm512_fmadd_ps(slope, _mm512_maskz_loadu_ps(is_there, w + LANES * k), gradient[k]);
+                const __m512 before = _mm512_maskz_loadu_ps(is_there, to + LANES * k);
+                _mm512_mask_storeu_ps(to + LANES * k, is_there, _mm512_fmadd_ps(slope, fed[k], before));
+            }
+            bias_gradient[j] += slopes[e];
+        }
+    }
+    for (int k = 0; k < n; k++) _mm512_mask_storeu_ps(g + LANES * k, k == n - 1 ? tail : 0xffff, gradient[k]);
+    block->squares[op->t] += squares;
+}
+
+static void sampled_output(const Program *program, const Operation *op, const Block *block) {
+    int32_t columns[program->n_genes + LANES];
+    float values[program->n_genes + LANES];
+    for (int i = block->first; i < block->last; i++) switch ((op->a.width + LANES - 1) / LANES) {
+        case 1: sampled_row(1, program, op, block, i, columns, values); break;
+        case 2: sampled_row(2, program, op, block, i, columns, values); break;
+        case 3: sampled_row(3, program, op, block, i, columns, values); break;
+        case 4: sampled_row(4, program, op, block, i, columns, values); break;
+        case 5: sampled_row(5, program, op, block, i, columns, values); break;
+        case 6: sampled_row(6, program, op, block, i, columns, values); break;
+        case 7: sampled_row(7, program, op, block, i, columns, values); break;
+        case 8: sampled_row(8, program, op, block, i, columns, values); break;
+    }
+}
+#else
+int can_sample(int n_in) { return 0; }
+static void sampled_output(const Program *program, const Operation *op, const Block *block) {}
+#endif
+
 /* ---- the step ---- */
 
-static void execute(const Program *program, const Operation *op, const Block *block) {
-    float *gradient = block->gradient + op->gradient;
+static void execute(const Program *program, const Operation *op, Block *block) {
+    float *gradient = block->gradient + op->bias_gradient;
     switch (op->kind) {
         case ZERO: if (block->is_fresh) memset(gradient, 0, sizeof(float) * op->out.width); break;
+        case ZERO_WEIGHT:
+            if (block->is_fresh)
+                memset(block->gradient + op->weight_gradient, 0, sizeof(float) * op->out.width * op->a.width);
+            break;
+        case SAMPLED_OUTPUT: sampled_output(program, op, block); break;
         case LOAD: load(block, op->out); break;
         case RELU: relu(block, op->out, op->bias); break;
         case OUTPUT: output(block, op->out, op->bias, program->use_mask, block->squares + op->t); break;
         case FILL: fill(block, op->out, op->bias); break;
         case OUTPUT_GRADIENT:
-            output_gradient(block, op->out, op->a, op->b, op->b.width > 0, block->scale[op->t],
+            output_gradient(block, op->out, op->a, op->t < program->n_passes - 1, block->scale[op->t],
                             program->use_mask, gradient);
+            break;
+        case LAST_OUTPUT:
+            last_output(block, op->out, op->bias, block->scale[op->t], program->use_mask,
+                        block->squares + op->t, gradient);
             break;
         case RELU_GRADIENT: relu_gradient(block, op->out, op->a, gradient); break;
         case FILL_GRADIENT: fill_gradient(block, op->out, op->a, gradient); break;
@@ -271,7 +389,7 @@ void run(const Program *program, const Minibatch *batch, int first, int last) {
 #pragma omp parallel for schedule(static, 1) num_threads(batch->n_workers) if (batch->n_workers > 1)
     for (int worker = 0; worker < batch->n_workers; worker++)
         for (int k = 0; k < batch->n_blocks / batch->n_workers; k++) {
-            const Block block = block_of(program, batch, worker, k);
+            Block block = block_of(program, batch, worker, k);
             for (int o = first; o < last; o++) execute(program, program->operations + o, &block);
         }
 }
@@ -287,6 +405,17 @@ double loss(const Program *program, const Minibatch *batch) {
         batch->scale[t] = !program->is_norm ? 2.0 / batch->n_cells : norm == 0 ? 0 : 1 / norm;
         total += program->is_norm ? norm : squares / batch->n_cells;
     }
+    return total;
+}
+
+/* Number of values that are not 0. */
+int64_t count(const Program *program, const Minibatch *batch) {
+    const int64_t size = (int64_t)batch->n_cells * program->n_genes;
+    const int n = batch->n_workers;
+    int64_t total = 0;
+#pragma omp parallel for schedule(static, 1) num_threads(n) if (n > 1) reduction(+ : total)
+    for (int worker = 0; worker < n; worker++)
+        for (int64_t i = size * worker / n; i < size * (worker + 1) / n; i++) total += batch->x[i] != 0;
     return total;
 }
 

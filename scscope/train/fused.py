@@ -22,6 +22,7 @@ from scscope.train.adam import Adam
 
 BLOCK = 64  # cells that go through the list at a time
 FLOAT_BYTES = 4
+SAMPLED_BELOW = 0.15  # share of observed entries below which the last output is sampled
 
 
 class Unsupported(Exception):
@@ -35,13 +36,21 @@ class Kind(enum.IntEnum):
     LOAD = 1  # out = x
     FORWARD = 2  # out (n, n_out) = a (n, n_in) Wᵀ
     RELU = 3  # out = relu(out + bias)
-    OUTPUT = 4  # out = relu(out + bias), and the squared error of it is added up
-    FILL = 5  # out = relu(out + bias) where x is 0, else x
-    OUTPUT_GRADIENT = 6  # out = (gradient of the error of a, + b) where a > 0; summed to the bias's
-    BACKWARD = 7  # out (n, n_in) = a (n, n_out) W
-    RELU_GRADIENT = 8  # out = out where a > 0, else 0; summed over cells to the bias's gradient
-    FILL_GRADIENT = 9  # out = out where x is 0 and a > 0, else 0; summed to the bias's gradient
-    WEIGHT_GRADIENT = 10  # gradient of W (n_out, n_in) += bᵀ a, over the cells of all passes
+    OUTPUT = 4  # out = relu(out + bias), and its squared error is added up
+    LAST_OUTPUT = 5  # the same, and out = gradient of what went into the ReLU, as OUTPUT_GRADIENT
+    FILL = 6  # out = relu(out + bias) where x is 0, else x
+    # The next three set the gradient of a layer's values before its ReLU, (n, n_out), and add it,
+    # summed over cells, to the gradient of the layer's bias.
+    OUTPUT_GRADIENT = 7  # out = gradient of the error of a (+ out, from the imputer) where a > 0
+    BACKWARD = 8  # out (n, n_in) = a (n, n_out) W
+    RELU_GRADIENT = 9  # out = out where a > 0, else 0
+    FILL_GRADIENT = 10  # out = out where x is 0 and a > 0, else 0
+    WEIGHT_GRADIENT = 11  # gradient of W (n_out, n_in) += bᵀ a, over the cells of all passes
+    # Where few entries are observed, of the last pass only these are computed.
+    ZERO_WEIGHT = 12  # gradient of W = 0, before the first block
+    SAMPLED_OUTPUT = (
+        13  # FORWARD, LAST_OUTPUT, BACKWARD and WEIGHT_GRADIENT from a to out (n, n_in)
+    )
 
 
 PRODUCTS = (Kind.FORWARD, Kind.BACKWARD, Kind.WEIGHT_GRADIENT)
@@ -64,7 +73,9 @@ class Operation(Structure):
         ("b", Place),
         ("weight", c_void_p),
         ("bias", c_void_p),
-        ("gradient", c_int64),
+        ("weight_gradient", c_int64),
+        ("bias_gradient", c_int64),
+        ("is_added", c_int32),
     ]
 
 
@@ -110,76 +121,89 @@ class Recorder:
     network
         The network.
     adam
-        Optimiser, in whose flat gradient the parts of each weight have their place.
+        Optimiser, in whose flat gradient each weight has its place.
+    settings
+        What the loss is.
     capacity
         Cells of a block at most.
+    sampled
+        Compute the last output at observed entries only.
     """
 
-    def __init__(self, network: Network, adam: Adam, capacity: int):
+    def __init__(
+        self, network: Network, adam: Adam, settings: Settings, capacity: int, sampled: bool
+    ):
         self.capacity = capacity
         self.first_weight = adam.weights.data_ptr()
         self.arena_size = 0  # values of a block
         self.operations: list[Operation] = []
-        self.layers: list[nn.Linear | None] = []  # of each operation that is a product
-        self.forward_and_backward(network)
+        self.layers: list[nn.Linear | None] = []  # of each operation
+        self.forward_and_backward(network, settings.loss == "norm", sampled)
 
-    def forward_and_backward(self, network: Network) -> None:
+    def forward_and_backward(self, network: Network, is_norm: bool, sampled: bool) -> None:
         """Both passes, T = `n_steps` times. Shapes are those of one block of n cells."""
         T = network.n_steps
         layers = linear(network.encode) + linear(network.decode)
         U, V = linear(network.impute) if T > 1 else (None, None)
-        inputs = self.places(layers[0].in_features, T)  # x, then x filled: (n, n_genes) each
-        values = [
-            self.places(layer.out_features, T) for layer in layers
-        ]  # after the ReLU; h is one
-        outputs = values[-1]  # y: (n, n_genes)
-        codes = self.places(U.out_features, T - 1) if U else []  # the imputer's: (n, imputer_width)
+        n_genes = layers[0].in_features
+        # Of each pass; and for each, the gradient of what it was before its ReLU.
+        inputs, filled_slopes = self.places(n_genes, T), self.places(n_genes, T)  # x, then x filled
+        values, slopes = [], []  # of each layer, (n, n_out); the last are the outputs y
+        for layer in layers:
+            values.append(self.places(layer.out_features, T))
+            slopes.append(self.places(layer.out_features, T))
+        outputs, output_slopes = values[-1], slopes[-1]  # (n, n_genes)
+        if T > 1:
+            codes, code_slopes = (self.places(U.out_features, T - 1) for _ in "ab")  # the imputer's
 
+        for layer in [*layers, *filter(None, (U, V))]:
+            self.record(Kind.ZERO, Place(width=layer.out_features), layer=layer)
         self.record(Kind.LOAD, inputs[0])
         for t in range(T):
             a = inputs[t]
-            for layer, value in zip(layers, values, strict=True):
-                self.record(Kind.FORWARD, value[t], a, layer=layer)
-                kind = Kind.OUTPUT if value is outputs else Kind.RELU
-                self.record(kind, value[t], layer=layer, t=t)
+            for layer, value in zip(layers[:-1], values, strict=False):
+                self.record(Kind.FORWARD, value[t], a, layer)
+                self.record(Kind.RELU, value[t], layer=layer)
                 a = value[t]
+            if t == T - 1 and sampled:
+                self.record(Kind.ZERO_WEIGHT, output_slopes[t], a, layers[-1])
+                self.record(Kind.SAMPLED_OUTPUT, slopes[-2][t], a, layers[-1], t=t)
+                break
+            if t == T - 1 and not is_norm:
+                self.record(Kind.FORWARD, output_slopes[t], a, layers[-1])
+                self.record(Kind.LAST_OUTPUT, output_slopes[t], layer=layers[-1], t=t)
+                break
+            self.record(Kind.FORWARD, outputs[t], a, layers[-1])
+            self.record(Kind.OUTPUT, outputs[t], layer=layers[-1], t=t)
             if t < T - 1:
-                self.record(Kind.FORWARD, codes[t], outputs[t], layer=U)
+                self.record(Kind.FORWARD, codes[t], outputs[t], U)
                 self.record(Kind.RELU, codes[t], layer=U)
-                self.record(Kind.FORWARD, inputs[t + 1], codes[t], layer=V)
+                self.record(Kind.FORWARD, inputs[t + 1], codes[t], V)
                 self.record(Kind.FILL, inputs[t + 1], layer=V)
         self.n_forward = len(self.operations)
 
-        # Gradients of what the values were before the ReLU, each of the shape of its value.
-        slopes = [self.places(layer.out_features, T) for layer in layers]
-        output_slopes = slopes[-1]
-        fill_slopes = self.places(V.out_features, T - 1) if V else []
-        code_slopes = self.places(U.out_features, T - 1) if U else []
-        for layer in [*layers, *filter(None, (U, V))]:
-            self.record(Kind.ZERO, Place(width=layer.out_features), layer=layer)
         for t in reversed(range(T)):
-            from_imputer = output_slopes[t] if t < T - 1 else None
-            self.record(
-                Kind.OUTPUT_GRADIENT, output_slopes[t], outputs[t], from_imputer, layers[-1], t
-            )
+            if t < T - 1 or is_norm:
+                self.record(Kind.OUTPUT_GRADIENT, output_slopes[t], outputs[t], layers[-1], t=t)
             for i in reversed(range(1, len(layers))):
-                self.record(Kind.BACKWARD, slopes[i - 1][t], slopes[i][t], layer=layers[i])
-                self.record(
-                    Kind.RELU_GRADIENT, slopes[i - 1][t], values[i - 1][t], layer=layers[i - 1]
-                )
+                if not (sampled and t == T - 1 and layers[i] is layers[-1]):
+                    self.record(Kind.BACKWARD, slopes[i - 1][t], slopes[i][t], layers[i])
+                self.record(Kind.RELU_GRADIENT, slopes[i - 1][t], values[i - 1][t], layers[i - 1])
             if t > 0:
-                self.record(Kind.BACKWARD, fill_slopes[t - 1], slopes[0][t], layer=layers[0])
-                self.record(Kind.FILL_GRADIENT, fill_slopes[t - 1], inputs[t], layer=V)
-                self.record(Kind.BACKWARD, code_slopes[t - 1], fill_slopes[t - 1], layer=V)
-                self.record(Kind.RELU_GRADIENT, code_slopes[t - 1], codes[t - 1], layer=U)
-                self.record(Kind.BACKWARD, output_slopes[t - 1], code_slopes[t - 1], layer=U)
+                self.record(Kind.BACKWARD, filled_slopes[t], slopes[0][t], layers[0])
+                self.record(Kind.FILL_GRADIENT, filled_slopes[t], inputs[t], V)
+                self.record(Kind.BACKWARD, code_slopes[t - 1], filled_slopes[t], V)
+                self.record(Kind.RELU_GRADIENT, code_slopes[t - 1], codes[t - 1], U)
+                self.record(Kind.BACKWARD, output_slopes[t - 1], code_slopes[t - 1], U)
 
         # The weights' gradients, each over the cells of all passes at once.
-        for layer, a, slope in zip(layers, [inputs, *values], slopes, strict=False):
-            self.record(Kind.WEIGHT_GRADIENT, None, a[0], slope[0], layer, T)
+        for layer, a, slope in zip(layers, [inputs, *values[:-1]], slopes, strict=True):
+            passes = T - 1 if sampled and layer is layers[-1] else T
+            self.record(Kind.WEIGHT_GRADIENT, a=a[0], b=slope[0], layer=layer, t=passes)
+            self.operations[-1].is_added = passes < T
         if T > 1:
-            self.record(Kind.WEIGHT_GRADIENT, None, outputs[0], code_slopes[0], U, T - 1)
-            self.record(Kind.WEIGHT_GRADIENT, None, codes[0], fill_slopes[0], V, T - 1)
+            self.record(Kind.WEIGHT_GRADIENT, a=outputs[0], b=code_slopes[0], layer=U, t=T - 1)
+            self.record(Kind.WEIGHT_GRADIENT, a=codes[0], b=filled_slopes[1], layer=V, t=T - 1)
 
     def places(self, width: int, passes: int) -> list[Place]:
         """Room for (n, width) of each pass."""
@@ -190,10 +214,11 @@ class Recorder:
     def record(
         self,
         kind: Kind,
-        out: Place | None,
+        out: Place | None = None,
         a: Place | None = None,
-        b: Place | None = None,
         layer: nn.Linear | None = None,
+        *,
+        b: Place | None = None,
         t: int = 0,
     ) -> None:
         """Add one operation."""
@@ -201,8 +226,8 @@ class Recorder:
         if layer is not None:
             operation.weight = layer.weight.data_ptr()
             operation.bias = layer.bias.data_ptr()
-            target = operation.weight if kind in PRODUCTS else operation.bias
-            operation.gradient = (target - self.first_weight) // FLOAT_BYTES
+            operation.weight_gradient = (operation.weight - self.first_weight) // FLOAT_BYTES
+            operation.bias_gradient = (operation.bias - self.first_weight) // FLOAT_BYTES
         self.operations.append(operation)
         self.layers.append(layer)
 
@@ -237,10 +262,17 @@ class Fused:
         except kernels.NoKernels as error:
             raise Unsupported(str(error)) from error
         self.library.step.restype = self.library.loss.restype = c_double
+        self.library.count.restype = c_int64
         self.network, self.adam, self.settings = network, adam, settings
         self.bfloat16 = bfloat16
         self.sgemm = None if bfloat16 else blas()
         self.is_joint = self.sgemm is None  # products of all cells at once, by torch
+        self.is_norm = settings.loss == "norm"
+        self.can_sample = (
+            settings.use_mask
+            and not (self.is_norm or self.is_joint)
+            and self.library.can_sample(linear(network.decode)[-1].in_features)
+        )
         self.n_cells, self.n_workers = 0, 0  # for which there is memory
 
     @property
@@ -263,11 +295,15 @@ class Fused:
         """
         n = len(x)
         self.make_room(n)
-        self.minibatch.x = x.data_ptr()
-        self.minibatch.n_cells = n
-        self.minibatch.n_blocks = self.blocks_of(n)
-        loss = self.step_by_torch(n) if self.is_joint else self.library.step(*self.arguments)
-        return torch.tensor(loss)
+        minibatch = self.minibatch
+        minibatch.x, minibatch.n_cells, minibatch.n_blocks = x.data_ptr(), n, self.blocks_of(n)
+        if self.is_joint:
+            return torch.tensor(self.step_by_torch(n))
+        program = self.programs[0]
+        if self.can_sample:
+            observed = self.library.count(ctypes.byref(program), ctypes.byref(minibatch))
+            program = self.programs[observed < SAMPLED_BELOW * x.numel()]
+        return torch.tensor(self.library.step(ctypes.byref(program), ctypes.byref(minibatch)))
 
     def make_room(self, n_cells: int) -> None:
         """Have memory for minibatches of `n_cells`, and for as many threads as torch has now."""
@@ -276,35 +312,21 @@ class Fused:
             return
         self.n_cells, self.n_workers = max(n_cells, self.n_cells), n_workers
         n_blocks = self.blocks_of(self.n_cells)
-        is_norm = self.settings.loss == "norm"
-        recorder = Recorder(
-            self.network, self.adam, self.n_cells if self.is_joint else min(BLOCK, self.n_cells)
-        )
-        self.operations, self.layers = recorder.operations, recorder.layers
-        self.n_forward = recorder.n_forward
+        capacity = self.n_cells if self.is_joint else min(BLOCK, self.n_cells)
+        self.recorders = [
+            Recorder(self.network, self.adam, self.settings, capacity, sampled)
+            for sampled in ((False, True) if self.can_sample else (False,))
+        ]
+        self.programs = [self.program_of(recorder) for recorder in self.recorders]
 
-        n_arenas = 1 if self.is_joint else n_blocks if is_norm else n_workers
-        kind = torch.bfloat16 if self.bfloat16 else torch.float32
-        self.arenas = torch.zeros(n_arenas, recorder.arena_size, dtype=kind)
+        n_arenas = 1 if self.is_joint else n_blocks if self.is_norm else n_workers
+        self.arenas = torch.zeros(
+            (n_arenas, self.recorders[0].arena_size),
+            dtype=torch.bfloat16 if self.bfloat16 else torch.float32,
+        )
         self.partial = torch.zeros(n_workers - 1, len(self.adam.weights))
         self.squares = torch.zeros(n_blocks, self.network.n_steps, dtype=torch.float64)
         self.scale = torch.zeros(self.network.n_steps)
-        self.factors = {}  # of products by torch, for each number of cells
-        if self.bfloat16:
-            self.rounded = self.adam.weights.to(torch.bfloat16)
-
-        self.program = Program(
-            operations=(Operation * len(self.operations))(*self.operations),
-            n_forward=self.n_forward,
-            n_operations=len(self.operations),
-            n_passes=self.network.n_steps,
-            n_genes=self.network.encode[0].in_features,
-            use_mask=self.settings.use_mask,
-            is_norm=is_norm,
-            n_weights=len(self.adam.weights),
-            arena_size=recorder.arena_size,
-            sgemm=self.sgemm,
-        )
         self.minibatch = Minibatch(
             n_workers=n_workers,
             is_joint=self.is_joint,
@@ -314,7 +336,25 @@ class Fused:
             squares=self.squares.data_ptr(),
             scale=self.scale.data_ptr(),
         )
-        self.arguments = (ctypes.byref(self.program), ctypes.byref(self.minibatch))
+        self.factors = {}  # of products by torch, for each number of cells
+        if self.bfloat16:
+            self.rounded = self.adam.weights.to(torch.bfloat16)
+
+    def program_of(self, recorder: Recorder) -> Program:
+        """A list of operations as the compiled code takes it."""
+        operations = recorder.operations
+        return Program(
+            operations=(Operation * len(operations))(*operations),
+            n_forward=recorder.n_forward,
+            n_operations=len(operations),
+            n_passes=self.network.n_steps,
+            n_genes=self.network.encode[0].in_features,
+            use_mask=self.settings.use_mask,
+            is_norm=self.is_norm,
+            n_weights=len(self.adam.weights),
+            arena_size=recorder.arena_size,
+            sgemm=self.sgemm,
+        )
 
     def blocks_of(self, n_cells: int) -> int:
         """Number of blocks of a minibatch: the same for each worker, and none above the limit."""
@@ -324,31 +364,37 @@ class Fused:
 
     def step_by_torch(self, n_cells: int) -> float:
         """The step with products of all cells at once by torch; only passes are compiled code."""
+        recorder, program = self.recorders[0], self.programs[0]
+        arguments = (ctypes.byref(program), ctypes.byref(self.minibatch))
         if n_cells not in self.factors:
-            self.factors[n_cells] = [self.factors_of(o, n_cells) for o in range(len(self.layers))]
+            self.factors[n_cells] = [
+                self.factors_of(operation, layer, n_cells)
+                for operation, layer in zip(recorder.operations, recorder.layers, strict=True)
+            ]
         if self.bfloat16:
             self.rounded.copy_(self.adam.weights)
-        self.library.begin(*self.arguments)
+        self.library.begin(*arguments)
         done = 0  # operations
         for o, factors in enumerate(self.factors[n_cells]):
-            if o == self.n_forward:
-                self.library.run(*self.arguments, done, o)
-                self.library.loss(*self.arguments)
+            if o == recorder.n_forward:
+                self.library.run(*arguments, done, o)
+                self.library.loss(*arguments)
                 done = o
             if factors is not None:
-                self.library.run(*self.arguments, done, o)
+                self.library.run(*arguments, done, o)
                 multiply(*factors)
                 done = o + 1
-        self.library.add_up(*self.arguments)
-        return self.library.loss(*self.arguments)
+        self.library.add_up(*arguments)
+        return self.library.loss(*arguments)
 
-    def factors_of(self, number: int, n_cells: int) -> tuple[Tensor, Tensor, Tensor] | None:
+    def factors_of(
+        self, operation: Operation, layer: nn.Linear | None, n_cells: int
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
         """Result and factors of an operation that is a product, else None."""
-        operation, layer = self.operations[number], self.layers[number]
         kind = Kind(operation.kind)
         if kind not in PRODUCTS:
             return None
-        start, size = operation.gradient, layer.weight.numel()
+        start, size = operation.weight_gradient, layer.weight.numel()
 
         def values(place: Place, passes: int = 1) -> Tensor:
             first = place.offset + place.t * n_cells * place.width

@@ -12,6 +12,19 @@ from scscope.train.fused import Fused, Unsupported, has_bfloat16
 
 logger = logging.getLogger("scscope.train")
 
+VALUES_PER_THREAD = (
+    60_000  # a thread more than one for so many values of a minibatch, see docs/speed.md
+)
+
+
+def threads_for(batch_size: int, n_genes: int, available: int) -> int:
+    """Number of threads that is worth its while for minibatches of this size.
+
+    Threads wait for each other several times in a step. Where a step takes less than a
+    millisecond, that costs more than it gains as soon as a core has something else to do.
+    """
+    return max(1, min(available, batch_size * n_genes // VALUES_PER_THREAD))
+
 
 def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple["Autograd | Fused", str]:
     """What computes the gradient here: `Fused` where it can, else `Autograd`; and why, in words."""

@@ -15,7 +15,7 @@ import torch  # noqa: F401  (loads the OpenMP runtime that the compiled code the
 
 SOURCE = Path(__file__).with_name("fused.c")
 # `-fno-trapping-math` lets the compiler turn conditions into masks; NaN keeps its meaning.
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
 NATIVE = {
     "x86_64": ("-march=native", "-mprefer-vector-width=512"),
     "aarch64": ("-mcpu=native",),

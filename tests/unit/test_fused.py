@@ -10,7 +10,8 @@ from scscope.settings import settings_of
 from scscope.train import fused, gradient, kernels
 from scscope.train.adam import Adam
 from scscope.train.fused import Fused
-from scscope.train.gradient import Autograd, gradient_of
+from scscope.train.gradient import Autograd, gradient_of, threads_for
+from tests.conftest import need
 
 COMMAND = ["cc", *kernels.FLAGS]
 N_GENES = 77  # no multiple of what a vector register holds
@@ -44,6 +45,10 @@ def cells(n, density=0.5):
     generator = torch.Generator().manual_seed(2)
     x = torch.rand(n, N_GENES, generator=generator) * 3
     return x * (torch.rand(n, N_GENES, generator=generator) < density)
+
+
+def can_sample():
+    need("AVX-512", "avx512f" in kernels.cpu(), "sparse outputs are sampled with it only")
 
 
 def loss_and_gradient(engine, x):
@@ -80,16 +85,35 @@ def test_loss_and_gradient_are_those_of_autograd(threads, n_steps, loss, use_mas
         assert_same(loss_and_gradient(engine, cells(n)), reference_of(*parts, cells(n)))
 
 
+@pytest.mark.parametrize("n_latent", [1, 9, 16, 50, 128, 140])
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_sparse_minibatches_give_the_same(threads, n_latent, n_steps):
+    parts = network_of(n_latent=n_latent, n_steps=n_steps)
+    engine = Fused(*parts)
+    for density in (0.1, 0.5, 0.02):
+        x = cells(150, density)
+        assert_same(loss_and_gradient(engine, x), reference_of(*parts, x))
+
+
+def test_the_last_output_is_sampled_where_few_entries_are_observed(monkeypatch):
+    can_sample()
+    results = {}
+    for below in (0.0, 1.0):
+        monkeypatch.setattr(fused, "SAMPLED_BELOW", below)
+        results[below] = loss_and_gradient(Fused(*network_of()), cells(100, 0.1))
+    assert_same(results[0.0], results[1.0])
+    assert not results[0.0][1].equal(results[1.0][1])  # another order of sums
+
+
 @pytest.mark.parametrize("loss", ["squared", "norm"])
 def test_cells_without_counts_and_minibatches_without_any(loss):
     parts = network_of(n_steps=3, loss=loss)
-    some = cells(20)
-    some[3:9] = 0
-    for x in (some, torch.zeros(20, N_GENES)):
-        ours = loss_and_gradient(Fused(*parts), x)
-        assert_same(ours, reference_of(*parts, some)) if x is some else None
-    assert ours[0] == 0
-    assert not ours[1].any()
+    x = cells(20)
+    x[3:9] = 0
+    assert_same(loss_and_gradient(Fused(*parts), x), reference_of(*parts, x))
+    value, slope = loss_and_gradient(Fused(*parts), torch.zeros(20, N_GENES))
+    assert value == 0
+    assert not slope.any()
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
@@ -257,3 +281,13 @@ def test_jobs_that_start_together_share_one_cache(monkeypatch, tmp_path):
         libraries = list(pool.map(kernels.library, [COMMAND] * 3))
     assert all(library.step for library in libraries)
     assert len(list(tmp_path.rglob("*"))) == 2  # the folder and one library, nothing half-made
+
+
+def test_threads_are_as_many_as_the_work_is_worth():
+    assert [threads_for(64, 500, 8), threads_for(64, 1_000, 8), threads_for(512, 1_000, 8)] == [
+        1,
+        1,
+        8,
+    ]
+    assert threads_for(512, 1_000, 2) == 2
+    assert threads_for(1, 1, 64) == 1
