@@ -32,7 +32,9 @@ class Adam:
         self.gradient = torch.zeros_like(self.weights)
         self.mean = torch.zeros_like(self.weights)
         self.square = torch.zeros_like(self.weights)
-        self.count = torch.zeros((), device=self.weights.device)  # steps taken; float, as torch wants
+        self.count = torch.zeros(
+            (), device=self.weights.device
+        )  # steps taken; float, as torch wants
         start = 0
         for parameter in self.parameters:
             end = start + parameter.numel()
@@ -40,9 +42,10 @@ class Adam:
             parameter.grad = self.gradient[start:end].view_as(parameter)
             start = end
 
-    def state(self) -> list[Tensor]:
-        """All that decides the next step beside its gradient; the vectors themselves."""
-        return [self.weights, self.mean, self.square, self.count]
+    def state(self) -> dict[str, Tensor]:
+        """All that decides the next step beside its gradient: the vectors themselves, by name."""
+        names = ("weights", "mean", "square", "count")
+        return {name: getattr(self, name) for name in names}
 
     @torch.no_grad()
     def step(self) -> None:

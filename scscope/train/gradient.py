@@ -23,6 +23,8 @@ class Autograd:
 
     def __init__(self, network: Network, adam: Adam, settings: Settings):
         self.network, self.adam, self.settings = network, adam, settings
+        is_low = settings.precision == "bfloat16" and adam.weights.is_cuda
+        self.products = torch.autocast("cuda", torch.bfloat16, is_low, cache_enabled=False)
 
     def __call__(self, x: Tensor, batch: Tensor | None) -> Tensor:
         """Loss of a minibatch, shape (); its gradient is then in `adam.gradient`.
@@ -35,9 +37,16 @@ class Autograd:
             Index of the batch of each cell, shape (n_cells,), or None.
         """
         self.adam.gradient.zero_()
-        loss = loss_of(self.network(x, batch), x, self.settings)
+        with self.products:
+            passes = self.network(x, batch)
+        loss = loss_of(passes, x, self.settings)
         torch.autograd.backward(loss, inputs=self.adam.parameters)
         return loss.detach()
+
+
+def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple[Autograd, str]:
+    """The engine that computes the gradient, and its name with the reason why it was chosen."""
+    return Autograd(network, adam, settings), "autograd"
 
 
 def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
