@@ -115,6 +115,8 @@ def train(
         optimisers = optimisers_of(network, settings)
         kept = Checkpoints(checkpoint, network, source, settings, seed, group.size)
         state = State(**(kept.load(optimisers, rule) or {}))
+        if state.stopped in (MAX_EPOCHS, MAX_SECONDS):
+            state.stopped = None  # more may be asked for now
         training = Training(network, source, settings, device, group, optimisers, state, seed)
         clock = time.perf_counter() - state.seconds
         written = clock + state.seconds

@@ -67,7 +67,9 @@ def test_training_stops_when_the_error_no_longer_changes(X):
 
 
 def test_a_loss_that_is_not_finite_stops_at_once_and_says_what_to_try(X):
-    with pytest.raises(Diverged, match=r"in step \d+ of epoch 1 of 5. Try a learning rate below 1e"):
+    with pytest.raises(
+        Diverged, match=r"in step \d+ of epoch 1 of 5. Try a learning rate below 1e"
+    ):
         fitted(X * 1e18, learning_rate=1e30)
 
 
