@@ -78,7 +78,7 @@ def test_patience_waits_for_as_many_checks_as_it_says(X, monkeypatch):
 def test_time_is_a_limit(X):
     model = ScScope(n_latent=4, max_epochs=10**9).fit(X, max_seconds=0.5)
     assert model.record_["stopped"] == "max_seconds"
-    assert model.record_["seconds"] > 0.5
+    assert model.record_["seconds"] >= 0.5
     assert np.isfinite(model.transform()).all()
 
 
@@ -86,7 +86,7 @@ def test_a_loss_that_rises_without_bounds_is_divergence(X):
     from scscope.errors import Diverged
 
     with pytest.raises(Diverged, match="rose from .* in epoch 1 to .* Try a learning rate below"):
-        ScScope(n_latent=4, max_epochs=9, batch_size=300, learning_rate=100.0).fit(X)
+        ScScope(n_latent=4, max_epochs=9, batch_size=300, learning_rate=10.0).fit(X)
 
 
 def test_nothing_to_hold_out_is_refused():

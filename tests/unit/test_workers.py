@@ -18,6 +18,7 @@ from scscope import ScScope
 from scscope.errors import Diverged
 from scscope.model import new_network
 from scscope.settings import settings_of
+from scscope.train.adam import Adam
 from scscope.train.gradient import loss_of
 from scscope.train.workers import Workers
 
@@ -32,7 +33,6 @@ from scscope.model import new_network
 from scscope.settings import settings_of
 from scscope.train.gradient import Autograd
 from scscope.train.loop import optimisers_of
-from scscope.train.step import Step
 from scscope.train.workers import workers
 
 torch.set_num_threads(1)
@@ -42,10 +42,12 @@ x = torch.from_numpy(np.load(out + "/x.npy"))
 network = new_network(x.shape[1], 1, settings, 0).double()
 with workers("cpu") as group:
     (adam,) = optimisers_of(network, settings)
-    step = Step([Autograd(network, adam, settings)], group)
+    gradient = Autograd(network, adam, settings)
     gradients = []
     for rows in np.split(np.arange(len(x)), 3):
-        step(x[group.share(rows)], None)
+        gradient(x[group.share(rows)], None)
+        group.average(adam.gradient)
+        adam.step()
         gradients.append(adam.gradient.numpy().copy())
     if group.rank == 0:
         np.savez(out + "/found.npz", weights=adam.weights.numpy(), gradients=gradients)
@@ -69,20 +71,19 @@ def by_torchrun(tmp_path, x, n, preset):
 
 
 def towers(x, n, preset):
-    """Each tower's own loss on its own shard, gradients averaged, one step of torch's Adam."""
+    """Each tower's own loss on its own shard, gradients averaged, one step of Adam."""
     settings = settings_of(preset, n_latent=4, learning_rate=1e-2)
     network = new_network(N_GENES, 1, settings, 0).double()
     weights = list(network.parameters())
-    adam = torch.optim.Adam(weights, lr=1e-2, betas=(settings.beta1, 0.999))
+    adam = Adam(weights, learning_rate=1e-2, beta1=settings.beta1)
     gradients = []
     for rows in torch.from_numpy(x).split(N_CELLS // STEPS):
         losses = [loss_of(network(shard), shard, settings) for shard in rows.chunk(n)]
         grads = torch.autograd.grad(sum(losses) / n, weights)
-        gradients.append(torch.cat([grad.flatten() for grad in grads]).numpy())
-        for weight, grad in zip(weights, grads, strict=True):
-            weight.grad = grad
+        adam.gradient.copy_(torch.cat([grad.flatten() for grad in grads]))
+        gradients.append(adam.gradient.numpy().copy())
         adam.step()
-    return torch.cat([w.detach().flatten() for w in weights]).numpy(), gradients
+    return adam.weights.numpy(), gradients
 
 
 @pytest.mark.workflow
