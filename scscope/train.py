@@ -1,6 +1,7 @@
 """The training loop."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -20,15 +21,37 @@ RESIDENT_BYTES = 2**30  # data that are smaller when dense are kept so, on the d
 
 
 class Adam:
-    """Adam with the defaults of Kingma and Ba (2015), as in `torch.optim.Adam`.
+    """Adam with the defaults of Kingma and Ba (2015), in the form of TensorFlow's.
 
-    That class's constructor imports PyTorch's compiler, which takes longer than many a fit; the
-    update that it calls is the one called here.
+    TensorFlow adds epsilon to the root of the second moment before its bias is corrected (the
+    "epsilon hat" at the end of the paper's section 2), PyTorch after. The difference shows where a
+    gradient is below about 1e-5.
+
+    The update is the one that `torch.optim.Adam` calls. That class's constructor imports PyTorch's
+    compiler, which takes longer than many a fit.
+
+    Parameters
+    ----------
+    weights
+        What is updated.
+    learning_rate, beta1
+        As in the paper.
+    clock
+        Number of steps taken, the first of a list: optimisers that share it count each other's
+        steps, as the released code's do.
     """
 
-    def __init__(self, weights: Iterable[Tensor], *, learning_rate: float, beta1: float):
+    def __init__(
+        self,
+        weights: Iterable[Tensor],
+        *,
+        learning_rate: float,
+        beta1: float,
+        clock: list[int] | None = None,
+    ):
         self.weights = list(weights)
-        self.constants = {"lr": learning_rate, "beta1": beta1, "beta2": 0.999, "eps": 1e-8}
+        self.constants = {"lr": learning_rate, "beta1": beta1, "beta2": 0.999}
+        self.clock = [0] if clock is None else clock
         self.means = [torch.zeros_like(weight) for weight in self.weights]
         self.squares = [torch.zeros_like(weight) for weight in self.weights]
         self.counts = [torch.zeros((), device=weight.device) for weight in self.weights]
@@ -36,6 +59,10 @@ class Adam:
     @torch.no_grad()
     def step(self, loss: Tensor) -> None:
         """Take one step down the gradient of `loss`."""
+        for count in self.counts:
+            count.fill_(self.clock[0])  # `adam` adds 1
+        self.clock[0] += 1
+        eps = 1e-8 / math.sqrt(1 - self.constants["beta2"] ** self.clock[0])
         adam(
             self.weights,
             list(torch.autograd.grad(loss, self.weights)),
@@ -47,6 +74,7 @@ class Adam:
             amsgrad=False,
             weight_decay=0.0,
             maximize=False,
+            eps=eps,
             **self.constants,
         )
 
@@ -121,12 +149,19 @@ def train(
 
 
 def optimisers_of(network: Network, settings: Settings) -> list[Adam]:
-    """Adam over all weights, or one more for the batch effect where it takes steps of its own."""
+    """Adam over all weights, or one more for the batch effect where it takes steps of its own.
+
+    The two then share their count of steps, from which Adam corrects its biases (released code).
+    """
     groups = [list(network.parameters())]
     if settings.separate_batch_step and network.batch_effect is not None:
         effect = network.batch_effect
         groups = [[weight for weight in groups[0] if weight is not effect], [effect]]
-    constants = {"learning_rate": settings.learning_rate, "beta1": settings.beta1}
+    constants = {
+        "learning_rate": settings.learning_rate,
+        "beta1": settings.beta1,
+        "clock": [0],
+    }
     return [Adam(group, **constants) for group in groups]
 
 
@@ -153,10 +188,11 @@ def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
     cells: a constant factor, to which Adam is indifferent). "norm" is the Frobenius norm of the
     whole minibatch, summed over passes (released code).
     """
-    observed = (passes.corrected if settings.rectify == "imputation" else x).sign()
+    target = passes.shifted if settings.mask_fault else passes.corrected
+    observed = (x if settings.rectify == "sum" and not settings.mask_fault else target).sign()
     losses = []
     for output in passes.outputs:
-        residual = output - passes.corrected
+        residual = output - target
         if settings.use_mask:
             residual = residual * observed
         if settings.loss == "squared":

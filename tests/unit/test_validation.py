@@ -131,7 +131,7 @@ def test_the_schema_knows_the_parameters_of_splat():
 
 def test_the_schema_knows_the_settings_of_scscope():
     # These belong to the presets and are not varied one by one.
-    of_preset = {"rectify", "loss", "sampling", "separate_batch_step"}
+    of_preset = {"rectify", "loss", "sampling", "separate_batch_step", "mask_fault"}
     settings = {field.name for field in fields(Settings)} - of_preset
     assert set(SCHEMA["$defs"]["scscope"]["properties"]) == settings | {"preset"}
     one_pass = settings - {"n_steps", "imputer_width"}
