@@ -92,6 +92,11 @@ class Network(nn.Module):
         return corrected + torch.relu(imputed) * missing(corrected)
 
 
+def new_network(n_genes: int, n_batches: int, settings: Settings, seed: int) -> Network:
+    """An untrained network with the initial weights of a seed."""
+    return Network(n_genes, n_batches, settings, torch.Generator().manual_seed(seed))
+
+
 def missing(x: Tensor) -> Tensor:
     """1 where a non-negative value is zero, else 0; multiplying by it is faster than `where`."""
     return 1 - x.sign()
