@@ -17,7 +17,7 @@ def scscope(
     correct_batches: bool = False,
     **settings,
 ) -> Fit:
-    """scScope.
+    """Fit scScope (Deng et al., Nature Methods 2019).
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from scscope.cluster import CLUSTERERS
 from scscope.data import SCALES, VALUES
 from scscope.figures import PANELS
 from scscope.methods import METHODS
-from scscope.metrics import METRICS
 from scscope.methods.scscope import scscope
+from scscope.metrics import METRICS
 from scscope.settings import PRESETS, Settings
 from scscope.simulate import SIMULATORS, splat
 from scscope.validation import not_writable, schema_errors, unknown_name
