@@ -27,6 +27,9 @@ class Settings:
     decoder_layers: tuple[int, ...] = ()  # widths between latent and output
     imputer_width: int = 64
     use_mask: bool = True  # only observed entries count in the loss
+    # The released code's loss mask: the sign of input minus batch effect, so +-1 also where nothing
+    # was observed; the target is not rectified. For comparisons with that code only.
+    mask_fault: bool = False
     # "imputation": ReLU on what the imputer adds (Methods). "sum": ReLU on input plus imputation
     # (code). They differ only with a batch effect.
     rectify: Literal["imputation", "sum"] = "imputation"

@@ -1,4 +1,4 @@
-"""The loss of a minibatch and its gradient, by automatic differentiation: for any network and device."""
+"""The loss of a minibatch and its gradient by automatic differentiation, for any network and device."""
 
 import torch
 from torch import Tensor
@@ -6,6 +6,8 @@ from torch import Tensor
 from scscope.model import Network, Passes
 from scscope.settings import Settings
 from scscope.train.adam import Adam
+
+WARM_UP = 3  # times that work is done before it is recorded, as CUDA libraries set themselves up
 
 
 class Autograd:
@@ -44,9 +46,46 @@ class Autograd:
         return loss.detach()
 
 
-def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple[Autograd, str]:
-    """The engine that computes the gradient, and its name with the reason why it was chosen."""
-    return Autograd(network, adam, settings), "autograd"
+class Captured:
+    """The same on a GPU, its kernels recorded once and launched together.
+
+    At these sizes launching the hundred kernels of a minibatch takes longer than running them.
+
+    Parameters
+    ----------
+    gradient
+        What to record.
+    n_cells
+        Cells of a whole minibatch; smaller ones are computed unrecorded.
+    """
+
+    def __init__(self, gradient: Autograd, n_cells: int):
+        self.gradient, self.adam, self.n_cells = gradient, gradient.adam, n_cells
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, x: Tensor, batch: Tensor | None) -> Tensor:
+        """Loss of a minibatch, shape (), overwritten by the next call."""
+        if len(x) != self.n_cells:
+            return self.gradient(x, batch)
+        if self.graph is None:
+            self._record(x, batch)
+        self.x.copy_(x)
+        if batch is not None:
+            self.batch.copy_(batch)
+        self.graph.replay()
+        return self.loss
+
+    def _record(self, x: Tensor, batch: Tensor | None) -> None:
+        self.x, self.batch = x.clone(), None if batch is None else batch.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                self.gradient(self.x, self.batch)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.loss = self.gradient(self.x, self.batch)
 
 
 def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
@@ -57,10 +96,11 @@ def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
     cells: a constant factor, to which Adam is indifferent). "norm" is the Frobenius norm of the
     whole minibatch, summed over passes (released code).
     """
-    observed = (passes.corrected if settings.rectify == "imputation" else x).sign()
+    target = passes.shifted if settings.mask_fault else passes.corrected
+    observed = (x if settings.rectify == "sum" and not settings.mask_fault else target).sign()
     losses = []
     for output in passes.outputs:
-        residual = output - passes.corrected
+        residual = output - target
         if settings.use_mask:
             residual = residual * observed
         if settings.loss == "squared":
