@@ -9,8 +9,8 @@ from scscope.model import Network
 from scscope.settings import settings_of
 from scscope.train import engine, fused, kernels
 from scscope.train.adam import Adam
-from scscope.train.fused import Fused
 from scscope.train.engine import gradient_of
+from scscope.train.fused import Fused
 from scscope.train.gradient import Autograd
 
 COMMAND = ["cc", *kernels.FLAGS]
