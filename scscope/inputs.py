@@ -148,10 +148,10 @@ def read_column(frame, name: str) -> np.ndarray:
 
 
 def _text(column) -> np.ndarray:
-    values = np.asarray(
-        column.asstr()[:] if hasattr(column, "asstr") and column.dtype.kind == "O" else column[:]
-    )
-    return values.astype(str)
+    is_text = hasattr(column, "asstr") and column.dtype.kind == "O"
+    values = np.asarray(column.asstr()[:] if is_text else column[:])
+    # Not `astype`: zarr's strings are of a type that has no such cast.
+    return np.array(values.tolist(), dtype=str) if values.dtype.kind == "T" else values.astype(str)
 
 
 def check_values(source: Source) -> bool:

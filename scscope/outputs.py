@@ -28,6 +28,11 @@ def write_rows(
         (n_cells, n_genes).
     cells, genes
         Names, or None for numbers.
+
+    Raises
+    ------
+    OSError
+        No space, no permission.
     """
     import h5py
     import pandas as pd
@@ -39,11 +44,14 @@ def write_rows(
     }
     with beside(path) as part:
         AnnData(shape=shape, **frames).write_h5ad(part)
-        with h5py.File(part, "r+") as file:
-            file.pop("X", None)
-            X = file.create_dataset("X", shape, np.float32)
-            X.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-            start = 0
-            for piece in rows:
-                X[start : start + len(piece)] = piece
-                start += len(piece)
+        try:
+            with h5py.File(part, "r+") as file:
+                file.pop("X", None)
+                X = file.create_dataset("X", shape, np.float32)
+                X.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+                start = 0
+                for piece in rows:
+                    X[start : start + len(piece)] = piece
+                    start += len(piece)
+        except RuntimeError as error:  # what h5py raises if the disk is full when it closes a file
+            raise OSError(f"'{path}' could not be written: {error}.") from error

@@ -236,6 +236,7 @@ def without_entries(
         return X
     row = np.searchsorted(cells, cell)
     hidden = sparse.csr_matrix((np.ones(len(row), np.float32), (row, gene)), shape=X.shape)
+    hidden.data[:] = 1  # also where an entry is named twice
     X = X - X.multiply(hidden)
     X.eliminate_zeros()
     return X.tocsr()

@@ -30,7 +30,7 @@ PACKAGES = ("numpy", "scipy", "sklearn", "torch")
 
 
 def perform(request: dict, folder: Path, device: str) -> dict:
-    """Run the request and write its arrays to `folder`; return seconds by phase."""
+    """Run the request and write its arrays to `folder`; return seconds by phase, and the record."""
     method = getattr(import_module(request["module"]), request["function"])
     clock = [time.perf_counter()]
     data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
@@ -49,7 +49,8 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     clock.append(time.perf_counter())
 
     names = ("seconds_load", "seconds_fit", "seconds_impute")
-    return dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
+    seconds = dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
+    return {**seconds, "record": fit.record}
 
 
 def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:

@@ -22,9 +22,12 @@ from scscope.settings import Settings
 from scscope.sources import InMemory, OnDisk, Source
 from scscope.store import load_folder
 
+PACKAGE = Path(__file__).parents[1]
 TRAINED = "trained"  # what worker 0 leaves
 REQUEST, FAILURE, LOG = "request.json", "failure.json", "log.txt"
-ERRORS = {error.__name__: error for error in (Diverged, ValueError, OSError, MemoryError)}
+# What a worker may raise that is raised again where the workers were started.
+KNOWN = (Diverged, ValueError, OSError, MemoryError, torch.OutOfMemoryError)
+ERRORS = {error.__name__: error for error in KNOWN}
 
 
 def threads_for(size: int, available: int) -> int:
@@ -104,6 +107,8 @@ def _torchrun(folder: str, n_devices: int, threads: int) -> int:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={n_devices}", "-m", "scscope.train.worker", folder]
     parent = os.getpid()
+    # The workers import this very library, wherever it was imported from.
+    path = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
     with Path(folder, LOG).open("w") as log:
         # A session of its own: Ctrl-C reaches the workers once, from here, and not from the
         # terminal as well.
@@ -111,7 +116,7 @@ def _torchrun(folder: str, n_devices: int, threads: int) -> int:
             command,
             stdout=log,
             stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path},
             start_new_session=True,
             preexec_fn=lambda: end_with(parent),
         )
@@ -126,7 +131,7 @@ def _torchrun(folder: str, n_devices: int, threads: int) -> int:
 def _raise_failure(folder: Path, code: int) -> None:
     if (folder / FAILURE).exists():
         failure = json.loads((folder / FAILURE).read_text())
-        raise ERRORS.get(failure["kind"], RuntimeError)(failure["message"])
+        raise ERRORS.get(failure["kind"], OSError)(failure["message"])
     lines = (folder / LOG).read_text(errors="replace").strip().splitlines()[-20:]
     raise RuntimeError(
         f"A worker died and torchrun ended with exit code {code}; the other workers were stopped. "

@@ -21,7 +21,6 @@ from scscope.sources import Source
 from scscope.train.adam import Adam
 from scscope.train.checkpoint import Checkpoints
 from scscope.train.gradient import gradient_of
-from scscope.train.step import step_of
 from scscope.train.stopping import MAX_EPOCHS, MAX_SECONDS, rule_of
 from scscope.train.workers import Workers, workers
 
@@ -115,6 +114,8 @@ def train(
         optimisers = optimisers_of(network, settings)
         kept = Checkpoints(checkpoint, network, source, settings, seed, group.size)
         state = State(**(kept.load(optimisers, rule) or {}))
+        if state.stopped in (MAX_EPOCHS, MAX_SECONDS):
+            state.stopped = None  # more may be asked for now
         training = Training(network, source, settings, device, group, optimisers, state, seed)
         clock = time.perf_counter() - state.seconds
         written = clock + state.seconds
@@ -161,9 +162,9 @@ class Training:
     ):
         self.network, self.source, self.settings, self.device = network, source, settings, device
         self.group, self.state, self.seed = group, state, seed
-        chosen = [gradient_of(network, adam, settings) for adam in optimisers]
         n_cells = min(settings.batch_size, source.shape[0])
-        self.step = step_of([gradient for gradient, _ in chosen], group, device, n_cells)
+        chosen = [gradient_of(network, adam, settings, n_cells) for adam in optimisers]
+        self.gradients = [gradient for gradient, _ in chosen]
         self.engine = chosen[0][1]
         logger.info("Engine: %s; %d threads.", self.engine, torch.get_num_threads())
         self.dtype = optimisers[0].weights.dtype
@@ -183,7 +184,11 @@ class Training:
         rng = np.random.default_rng([self.seed, self.state.epoch])
         to_skip, pending = self.state.step, 0
         for x, batch in self.minibatches(rng, to_skip):
-            self.losses[pending] = self.step(x, batch)
+            for gradient in self.gradients:
+                loss = gradient(x, batch)
+                self.group.average(gradient.adam.gradient)
+                gradient.adam.step()
+            self.losses[pending] = loss
             pending += 1
             if pending == WATCH:
                 self.look_at(pending)
@@ -265,17 +270,16 @@ class Training:
 def optimisers_of(network: Network, settings: Settings) -> list[Adam]:
     """Adam over all weights, or one more for the batch effect where it takes steps of its own.
 
-    The two then share the count of steps by which Adam corrects its moments (released code).
+    The two then share their count of steps, from which Adam corrects its biases (released code).
     """
     groups = [list(network.parameters())]
     if settings.separate_batch_step and network.batch_effect is not None:
         effect = network.batch_effect
         groups = [[weight for weight in groups[0] if weight is not effect], [effect]]
-    device = next(network.parameters()).device
     constants = {
         "learning_rate": settings.learning_rate,
         "beta1": settings.beta1,
-        "count": torch.zeros((), device=device),
+        "clock": torch.zeros((), dtype=torch.int64),
     }
     return [Adam(group, **constants) for group in groups]
 

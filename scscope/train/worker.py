@@ -15,7 +15,7 @@ from scscope.model import new_network
 from scscope.processes import end_with
 from scscope.settings import Settings
 from scscope.store import save_folder
-from scscope.train.devices import FAILURE, REQUEST, TRAINED, source_of
+from scscope.train.devices import ERRORS, FAILURE, REQUEST, TRAINED, source_of
 from scscope.train.loop import train
 from scscope.train.workers import take_device
 
@@ -32,11 +32,10 @@ def main(folder: Path) -> None:
             options["device"]
         )
         history, record = train(network, source, settings, **options)
-    except Exception as error:
-        # The first to fail knows why; the others only lost it.
-        if not (folder / FAILURE).exists():
-            failure = {"kind": type(error).__name__, "message": str(error)}
-            write_text(folder / FAILURE, json.dumps(failure))
+    except tuple(ERRORS.values()) as error:
+        # Others, such as a lost connection, say only that another worker failed.
+        failure = {"kind": type(error).__name__, "message": str(error)}
+        write_text(folder / FAILURE, json.dumps(failure))
         raise
     if os.environ["RANK"] == "0":
         facts = {"history": history, "record": record}

@@ -84,7 +84,7 @@ def test_the_batch_effect_is_learned_with_steps_of_its_own_or_not(X):
         assert network.batch_effect.abs().max() > 0
 
 
-def test_adam_steps_as_torchs_does():
+def test_adam_steps_as_torchs_does_where_gradients_are_not_tiny():
     torch.manual_seed(0)
     ours = [torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 3), (3,))]
     theirs = [weight.detach().clone().requires_grad_() for weight in ours]
@@ -100,6 +100,21 @@ def test_adam_steps_as_torchs_does():
         reference.step()
     for weight, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(weight, expected)
+
+
+def test_adam_adds_epsilon_where_tensorflow_does():
+    gradients = [1e-7, -3e-8, 2e-7]
+    weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimiser = Adam([weight], learning_rate=0.1, beta1=0.9)
+    mean, square, expected = 0.0, 0.0, 0.0
+    for step, gradient in enumerate(gradients, 1):
+        optimiser.gradient[0] = gradient
+        optimiser.step()
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        rate = 0.1 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        expected -= rate * mean / (np.sqrt(square) + 1e-8)
+        assert float(weight.detach()) == pytest.approx(expected, rel=1e-9)
 
 
 def test_data_too_large_to_be_kept_dense_give_the_same_fit(X, monkeypatch):
