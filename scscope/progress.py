@@ -12,7 +12,7 @@ logger = logging.getLogger("scscope.progress")
 
 BAR_SECONDS = 0.2  # between two drawings of the bar
 LOG_SECONDS = 5.0  # between two lines of a log
-BAR_WIDTH = 20  # characters
+BAR_WIDTH = 20  # characters at most
 BYTES_OF_MB = 10**6
 
 
@@ -98,12 +98,15 @@ class Progress:
             print(file=sys.stderr)  # what follows begins on a line of its own
 
     def _draw(self, at_end: bool) -> None:
+        state, columns = self._state(at_end), _columns() - 1
+        # The bar takes the room that the words leave.
+        width = min(columns - len(f"{self.title} [] {state}"), BAR_WIDTH)
         bar = ""
-        if self.total:
-            full = int(BAR_WIDTH * min(self.done / self.total, 1))
-            bar = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] "
-        line = f"{self.title} {bar}{self._state(at_end)}"
-        print(f"\r{line[: _columns() - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        if self.total and width > 0:
+            full = int(width * min(self.done / self.total, 1))
+            bar = f"[{'#' * full}{'.' * (width - full)}] "
+        line = f"{self.title} {bar}{state}"
+        print(f"\r{line[:columns]}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def _log(self, at_end: bool) -> None:
         logger.info("%s: %s", self.title, self._state(at_end))

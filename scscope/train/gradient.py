@@ -1,4 +1,6 @@
-"""The loss of a minibatch and its gradient, by automatic differentiation: for any network and device."""
+"""The loss of a minibatch and its gradient: who computes it, and the way that serves any network."""
+
+import logging
 
 import torch
 from torch import Tensor
@@ -6,6 +8,25 @@ from torch import Tensor
 from scscope.model import Network, Passes
 from scscope.settings import Settings
 from scscope.train.adam import Adam
+from scscope.train.fused import Fused, Unsupported, has_bfloat16
+
+logger = logging.getLogger("scscope.train")
+
+
+def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple["Autograd | Fused", str]:
+    """What computes the gradient here: `Fused` where it can, else `Autograd`; and why, in words."""
+    bfloat16 = settings.precision == "bfloat16" and has_bfloat16()
+    try:
+        engine = Fused(network, adam, settings, bfloat16=bfloat16)
+        reason = f"compiled step, {engine.description}"
+    except Unsupported as error:
+        engine = Autograd(network, adam, settings)
+        reason = f"automatic differentiation in {adam.weights.dtype}, because {error}"
+        reason = reason.replace("torch.", "")
+    if settings.precision == "bfloat16" and not bfloat16:
+        reason += "; not in bfloat16, for which this CPU has no instructions"
+    logger.info("Gradient: %s", reason)
+    return engine, reason
 
 WARM_UP = 3  # times that work is done before it is recorded, as CUDA libraries set themselves up
 

@@ -112,11 +112,10 @@ def test_a_terminal_gets_one_line_that_is_drawn_over(tick, log, terminal):
         for _ in range(50):
             tick(0.25)
             progress.advance(1, loss=0.5)
-    bar = "#" * 10 + "." * 10
-    assert terminal.lines == [
-        f"Training [{bar}] 50 of 100 steps (50%), 4 steps/s, took 0:12, loss 0.5"[:79],
-        "",
-    ]
+    state = "50 of 100 steps (50%), 4 steps/s, took 0:12, loss 0.5"
+    room = 79 - len(f"Training [] {state}")
+    bar = "#" * (room // 2) + "." * (room - room // 2)
+    assert terminal.lines == [f"Training [{bar}] {state}", ""]
     assert terminal.getvalue().count("\r") == 50 + 1
     assert log() == []
 
