@@ -28,6 +28,7 @@ def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple["Auto
     logger.info("Gradient: %s", reason)
     return engine, reason
 
+
 WARM_UP = 3  # times that work is done before it is recorded, as CUDA libraries set themselves up
 
 
