@@ -1,6 +1,4 @@
-"""The loss of a minibatch and its gradient: who computes it, and the way that serves any network."""
-
-import logging
+"""The loss of a minibatch and its gradient by automatic differentiation, for any network and device."""
 
 import torch
 from torch import Tensor
@@ -8,25 +6,6 @@ from torch import Tensor
 from scscope.model import Network, Passes
 from scscope.settings import Settings
 from scscope.train.adam import Adam
-from scscope.train.fused import Fused, Unsupported, has_bfloat16
-
-logger = logging.getLogger("scscope.train")
-
-
-def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple["Autograd | Fused", str]:
-    """What computes the gradient here: `Fused` where it can, else `Autograd`; and why, in words."""
-    bfloat16 = settings.precision == "bfloat16" and has_bfloat16()
-    try:
-        engine = Fused(network, adam, settings, bfloat16=bfloat16)
-        reason = f"compiled step, {engine.description}"
-    except Unsupported as error:
-        engine = Autograd(network, adam, settings)
-        reason = f"automatic differentiation in {adam.weights.dtype}, because {error}"
-        reason = reason.replace("torch.", "")
-    if settings.precision == "bfloat16" and not bfloat16:
-        reason += "; not in bfloat16, for which this CPU has no instructions"
-    logger.info("Gradient: %s", reason)
-    return engine, reason
 
 
 WARM_UP = 3  # times that work is done before it is recorded, as CUDA libraries set themselves up
@@ -108,27 +87,6 @@ class Captured:
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.loss = self.gradient(self.x, self.batch)
-
-
-Engine = Autograd | Captured
-
-
-def gradient_of(
-    network: Network, adam: Adam, settings: Settings, n_cells: int
-) -> tuple[Engine, str]:
-    """The engine that computes the gradient, and its name with the reason why it was chosen.
-
-    Parameters
-    ----------
-    network, adam, settings
-        See `Autograd`.
-    n_cells
-        Cells of a whole minibatch.
-    """
-    gradient = Autograd(network, adam, settings)
-    if adam.weights.is_cuda:
-        return Captured(gradient, n_cells), f"autograd in a CUDA graph, {settings.precision}"
-    return gradient, "autograd, float32"
 
 
 def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:

@@ -20,7 +20,7 @@ from scscope.settings import Settings
 from scscope.sources import Source
 from scscope.train.adam import Adam
 from scscope.train.checkpoint import Checkpoints
-from scscope.train.gradient import gradient_of
+from scscope.train.engine import gradient_of
 from scscope.train.stopping import MAX_EPOCHS, MAX_SECONDS, rule_of
 from scscope.train.workers import Workers, workers
 
@@ -166,7 +166,6 @@ class Training:
         chosen = [gradient_of(network, adam, settings, n_cells) for adam in optimisers]
         self.gradients = [gradient for gradient, _ in chosen]
         self.engine = chosen[0][1]
-        logger.info("Engine: %s; %d threads.", self.engine, torch.get_num_threads())
         self.dtype = optimisers[0].weights.dtype
         self.losses = torch.zeros(WATCH, dtype=self.dtype, device=device)
 

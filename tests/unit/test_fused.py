@@ -10,7 +10,8 @@ from scscope.settings import settings_of
 from scscope.train import fused, gradient, kernels
 from scscope.train.adam import Adam
 from scscope.train.fused import Fused
-from scscope.train.gradient import Autograd, gradient_of
+from scscope.train.engine import gradient_of
+from scscope.train.gradient import Autograd
 
 COMMAND = ["cc", *kernels.FLAGS]
 N_GENES = 77  # no multiple of what a vector register holds
@@ -148,7 +149,7 @@ def test_bfloat16_rounds_but_points_the_same_way(threads, loss, n_steps):
 def test_without_a_blas_to_call_torch_multiplies(threads, loss, monkeypatch):
     monkeypatch.setattr(fused, "blas", lambda: None)
     parts = network_of(n_steps=3, loss=loss, decoder_layers=(20,))
-    engine, reason = gradient_of(*parts)
+    engine, reason = gradient_of(*parts, n_cells=64)
     assert reason == "compiled step, float32, products by torch"
     for n in (150, 1):
         assert_same(loss_and_gradient(engine, cells(n)), reference_of(*parts, cells(n)))
@@ -162,7 +163,7 @@ def test_without_a_blas_to_call_torch_multiplies(threads, loss, monkeypatch):
     ],
 )
 def test_what_the_compiled_step_cannot_do_is_done_by_autograd(changes, why):
-    engine, reason = gradient_of(*network_of(**changes))
+    engine, reason = gradient_of(*network_of(**changes), n_cells=64)
     assert isinstance(engine, Autograd)
     assert reason == f"automatic differentiation in {why}"
 
@@ -170,7 +171,7 @@ def test_what_the_compiled_step_cannot_do_is_done_by_autograd(changes, why):
 def test_an_optimiser_of_some_weights_only_takes_autograd():
     network, _, settings = network_of()
     adam = Adam(network.encode.parameters(), learning_rate=1e-3, beta1=0.9)
-    engine, reason = gradient_of(network, adam, settings)
+    engine, reason = gradient_of(network, adam, settings, n_cells=64)
     assert isinstance(engine, Autograd)
     assert "the optimiser has not all weights" in reason
 
@@ -179,7 +180,7 @@ def test_an_optimiser_of_some_weights_only_takes_autograd():
 def test_bfloat16_is_used_where_the_cpu_has_it(there, monkeypatch, caplog):
     monkeypatch.setattr(gradient, "has_bfloat16", lambda: there)
     with caplog.at_level("INFO", logger="scscope.train"):
-        engine, reason = gradient_of(*network_of(precision="bfloat16"))
+        engine, reason = gradient_of(*network_of(precision="bfloat16"), n_cells=64)
     assert engine.bfloat16 is there
     assert ("bfloat16 products" if there else "not in bfloat16, for which this CPU") in reason
     assert reason in caplog.text
@@ -199,7 +200,7 @@ def test_without_a_compiler_autograd_does_it_and_says_why(compiler, why, monkeyp
     parts = network_of()
     with pytest.raises(fused.Unsupported, match=why):
         Fused(*parts)
-    engine, reason = gradient_of(*parts)
+    engine, reason = gradient_of(*parts, n_cells=64)
     kernels.load.cache_clear()
     assert isinstance(engine, Autograd)
     assert reason.startswith("automatic differentiation in float32, because ")
@@ -217,7 +218,7 @@ def test_without_a_common_openmp_there_is_one_thread(threads, monkeypatch):
     monkeypatch.setattr(kernels, "library", without_openmp)
     kernels.load.cache_clear()
     parts = network_of()
-    engine, reason = gradient_of(*parts)
+    engine, reason = gradient_of(*parts, n_cells=64)
     kernels.load.cache_clear()
     assert reason == "compiled step, float32, one thread (no common OpenMP with torch)"
     assert_same(loss_and_gradient(engine, cells(150)), reference_of(*parts, cells(150)))
