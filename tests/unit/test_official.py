@@ -9,7 +9,8 @@ import torch
 
 from scscope.model import new_network
 from scscope.settings import settings_of
-from scscope.train.gradient import Autograd, gradient_of, loss_of
+from scscope.train.engine import gradient_of
+from scscope.train.gradient import Autograd, loss_of
 from scscope.train.loop import optimisers_of
 
 FOLDER = Path(__file__).parents[1] / "data" / "official"
