@@ -82,8 +82,6 @@ def speaking() -> Iterator[None]:
 
 def _in_words(error: Exception) -> tuple[int, str]:
     """Exit code and sentence of an error; one that nobody expected is raised again."""
-    from scscope.errors import Diverged
-
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return BAD_INPUT, f"There is no file '{error.filename}'."
     if isinstance(error, ValueError | FileNotFoundError):
@@ -91,11 +89,11 @@ def _in_words(error: Exception) -> tuple[int, str]:
     if isinstance(error, ModuleNotFoundError):
         return FAILED, (
             f"This needs the package {error.name!r}, which is not installed. "
-            "All that any command needs comes with: pip install 'scscope[workflow]'"
+            "What the commands need comes with: pip install 'scscope[cli]'"
         )
     if isinstance(error, MemoryError):
         return FAILED, f"There is not enough memory. {error}"
-    if isinstance(error, Diverged | OSError):
+    if isinstance(error, RuntimeError | OSError):  # Diverged, a worker that died, a full disk
         return FAILED, str(error)
     raise error
 

@@ -127,15 +127,17 @@ COMMANDS = (add_fit, add_transform, add_impute, add_info)
 
 def fit(args: argparse.Namespace) -> None:
     """Train on the cells of a file; write model and latent codes; say how it went."""
+    import anndata.io  # noqa: F401: to miss it before the training
+
     from scscope import ScScope
     from scscope.atomic import beside
     from scscope.cli.files import check_cells, check_key, check_output, copy_with
     from scscope.cli.scaling import learn, on_scale
 
     folder = args.model or args.output.with_suffix(".model")
+    check_cells(args.data, layer=args.layer, batch_key=args.batch_key)
     check_output(args.output, overwrite=args.overwrite, suffixes=(args.data.suffix,))
     _check_model_folder(folder, args)
-    check_cells(args.data, layer=args.layer, batch_key=args.batch_key)
     check_key(args.data, args.key, overwrite=args.overwrite)
     model = ScScope(
         preset=args.preset,
@@ -179,9 +181,9 @@ def transform(args: argparse.Namespace) -> None:
     from scscope.cli.files import check_cells, check_key, check_output, copy_with
     from scscope.cli.scaling import on_scale
 
-    check_output(args.output, overwrite=args.overwrite, suffixes=(args.data.suffix,))
     model, scaling = _load(args)
     check_cells(args.data, layer=model.layer, batch_key=model.batch_key)
+    check_output(args.output, overwrite=args.overwrite, suffixes=(args.data.suffix,))
     check_key(args.data, args.key, overwrite=args.overwrite)
     scaling_for = _scaling_for(model, scaling)
     with on_scale(args.data, scaling_for, near=args.output, **_reading(model)) as (data, _):
@@ -202,9 +204,9 @@ def impute(args: argparse.Namespace) -> None:
     from scscope.cli.files import check_cells, check_output, write_into
     from scscope.cli.scaling import on_scale
 
-    check_output(args.output, overwrite=args.overwrite, suffixes=(".h5ad",))
     model, scaling = _load(args)
     check_cells(args.data, layer=model.layer, batch_key=model.batch_key)
+    check_output(args.output, overwrite=args.overwrite, suffixes=(".h5ad",))
     scaling_for = _scaling_for(model, scaling)
     with on_scale(args.data, scaling_for, near=args.output, **_reading(model)) as (data, _):
         with beside(args.output) as part:
