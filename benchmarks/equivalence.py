@@ -2,6 +2,7 @@
 
     python benchmarks/equivalence.py --official DIR --python TF_PYTHON --demo demo_1.h5ad
     python benchmarks/equivalence.py --methods package paper       # ours alone
+    python benchmarks/equivalence.py --quick                       # does it run?
     python benchmarks/equivalence.py --write docs/equivalence.md   # tables of the scores at hand
 
 Scores are added to a table as they come, and what is in it is not computed again. How to get DIR and
@@ -17,7 +18,7 @@ same for both, and a new fit; on `demo_1` it gives a new fit.
 
 Spread: a comparison is inside where the means differ by at most the official code's standard deviation
     over its seeds, or by at most two standard errors of the difference of two independent means. Of two
-    samples of one distribution about 3 % fall outside: of 54, more than 5 would be a surprise.
+    samples of one distribution about 4 % fall outside: of 54, more than 5 would be a surprise.
 Paired: a comparison is inside where the mean of the ten differences within seeds is at most 2.26 of its
     standard errors (95 % of Student's t, 9 degrees of freedom). By chance 2.7 of 54 fall outside: more
     than 6 would be a surprise.
@@ -35,6 +36,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -43,6 +45,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from scscope.atomic import write_text
 from scscope.data import (
     Dataset,
     Scaled,
@@ -56,6 +59,9 @@ from scscope.evaluate import Run, evaluate
 from scscope.methods.fit import Fit
 from scscope.seeds import derive_seed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCORES = ROOT / "results" / "reference" / "equivalence" / "scores.tsv"
 COLUMNS = ("dataset", "scale", "seed", "method", "clusterer", "metric", "value", "data_hash")
 
@@ -68,6 +74,7 @@ MEASURES = {
     ("", "imputation_error"): "Error of dropped entries, log scale",
 }
 SEEDS = tuple(range(10))
+N_COMPARISONS = len(DATASETS) * len(SCALES) * len(MEASURES)
 
 OFFICIAL = {  # arguments of the released `train`
     "latent_code_dim": 50,
@@ -90,6 +97,8 @@ METHODS = {  # settings of ours; the others each change one thing
     "paper_draws": PAPER | {"sampling": "draws"},
 }
 COMPARED = ("official", "package", "paper")
+ALLOWED = {"spread": 5, "paired": 6}  # comparisons outside; more have a chance below 2 %
+BEGIN, END = "<!-- written by benchmarks/equivalence.py -->", "<!-- end of what is written -->"
 
 
 @dataclass(frozen=True)
@@ -252,6 +261,120 @@ def fits_of(method: str, samples: dict[int, Sample], options: argparse.Namespace
         yield seed, fit_ours(drawn.scaled, METHODS[method], seed)
 
 
+def comparison_of(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """One row for each measure, dataset and scale: means, deviations and the two verdicts."""
+    import pandas as pd
+    from scipy import stats
+
+    keys = ["clusterer", "metric", "dataset", "scale"]
+    table = rows.pivot(index=[*keys, "seed"], columns="method", values="value")
+    table = table.reindex(columns=list(COMPARED)).dropna(subset=["official", "package"])
+    each = table.groupby(level=keys)
+    mean, sd, n = each.mean(), each.std(), each["official"].size()
+    apart = mean["package"] - mean["official"]
+    error = np.sqrt((sd["package"] ** 2 + sd["official"] ** 2) / n)
+    paired_error = (table["package"] - table["official"]).groupby(level=keys).std() / np.sqrt(n)
+    inside = {
+        "spread": apart.abs() <= np.maximum(sd["official"], 2 * error),
+        "paired": apart.abs() <= stats.t.ppf(0.975, n - 1) * paired_error,
+    }
+    columns = {"n": n, "difference": apart, "paired_error": paired_error, **inside}
+    for method in COMPARED:
+        columns |= {f"{method}_mean": mean[method], f"{method}_sd": sd[method]}
+    return pd.DataFrame(columns)
+
+
+def tables_of(path: Path) -> str:
+    """The scores as Markdown: verdict, a table for each measure, and what single settings do."""
+    import pandas as pd
+
+    rows = pd.DataFrame(read_scores(path))
+    main = comparison_of(rows[rows["seed"].isin(SEEDS) & rows["method"].isin(COMPARED)])
+    lines = ["## Verdict", ""]
+    for rule, allowed in ALLOWED.items():
+        n_outside = int((~main[rule]).sum())
+        word = "equivalent" if n_outside <= allowed else "not equivalent"
+        if len(main) < N_COMPARISONS:
+            word = "not complete"
+        lines.append(
+            f"- {rule.capitalize()} rule: {n_outside} of {len(main)} comparisons outside, "
+            f"{allowed} of {N_COMPARISONS} allowed: **{word}**."
+        )
+    known = main.index.droplevel(["dataset", "scale"])
+    for measure, title in MEASURES.items():
+        if measure in known:
+            lines += ["", f"## {title}", "", *measure_table(main.loc[measure])]
+    others = rows[~rows["seed"].isin(SEEDS)]
+    if len(others):
+        lines += ["", "## One setting at a time", "", *single_table(others)]
+    return "\n".join(lines)
+
+
+def measure_table(part: "pd.DataFrame") -> list[str]:
+    """Markdown lines of one measure."""
+    lines = [
+        "| dataset | scale | released code | `package` | difference ± its paired error | spread "
+        "| paired | `paper` |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for dataset in DATASETS:
+        for scale in SCALES:
+            if (dataset, scale) not in part.index:
+                continue
+            row = part.loc[dataset, scale]
+            cells = [
+                dataset,
+                scale,
+                spread(row["official_mean"], row["official_sd"]),
+                spread(row["package_mean"], row["package_sd"]),
+                f"{row['difference']:+.3f} ± {row['paired_error']:.3f}",
+                *("inside" if row[rule] else "**outside**" for rule in ALLOWED),
+                spread(row["paper_mean"], row["paper_sd"]),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def single_table(rows: "pd.DataFrame") -> list[str]:
+    """Markdown lines of the methods that change one setting."""
+    each = rows.groupby(["dataset", "scale", "method", "clusterer", "metric"])["value"]
+    mean, sd = each.mean(), each.std()
+    places = sorted({key[:2] for key in mean.index})
+    seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
+    lines = [
+        f"Mean ± sd over the seeds {seeds}.",
+        "",
+        "| preset and change | "
+        + " | ".join(f"{d}, {s}: {title}" for d, s in places for title in MEASURES.values())
+        + " |",
+        "|---" * (1 + len(places) * len(MEASURES)) + "|",
+    ]
+    for method, settings in METHODS.items():
+        preset, *changed = method.split("_")
+        change = f"{list(settings)[-1]} = {list(settings.values())[-1]}" if changed else ""
+        cells = [f"`{preset}` {change}".strip()]
+        for place in places:
+            for measure in MEASURES:
+                key = (*place, method, *measure)
+                cells.append(spread(mean[key], sd[key]) if key in mean.index else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def spread(mean: float, sd: float) -> str:
+    """Mean ± sd as text, empty where there is none."""
+    return "" if np.isnan(mean) else f"{mean:.3f} ± {sd:.3f}"
+
+
+def write_tables(scores: Path, page: Path) -> None:
+    """Put the tables between the two marks of a page."""
+    text = page.read_text()
+    if BEGIN not in text or END not in text:
+        sys.exit(f"{page} needs the lines {BEGIN!r} and {END!r}: the tables go between them.")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    write_text(page, f"{before}{BEGIN}\n\n{tables_of(scores)}\n\n{END}{after}")
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -262,11 +385,23 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, help="h5ad file of the released code's demo data")
     parser.add_argument("--scores", type=Path, default=SCORES, help="table of scores to add to")
     known = ("official", *METHODS)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write tables, fit nothing")
+    parser.add_argument("--quick", action="store_true", help="one epoch of one fit, not kept")
     parser.add_argument("--methods", nargs="+", choices=known, default=COMPARED)
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     parser.add_argument("--scales", nargs="+", choices=SCALES, default=SCALES)
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     options = parser.parse_args()
+    if options.write:
+        write_tables(options.scores, options.write)
+        return
+    if options.quick:
+        options.methods, options.datasets, options.scales = ["package"], ["mid_1"], ["log"]
+        options.seeds, METHODS["package"]["max_epochs"] = [0], 1
+        with tempfile.TemporaryDirectory() as folder:
+            options.scores = Path(folder) / "scores.tsv"
+            run(options)
+        return
     if "official" in options.methods and not (options.official and options.python):
         parser.error("the method 'official' needs --official and --python")
     run(options)

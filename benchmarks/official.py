@@ -1,4 +1,4 @@
-"""The released scScope code (TensorFlow 1), run beside ours: time it, fit with it, keep its numbers.
+"""The released scScope code (TensorFlow 1), run beside ours: time it, fit with it.
 
 Needs the code, github.com/AltschulerWu-Lab/scScope, in a folder of its own, and a Python that has
 TensorFlow 2 and NumPy (the code runs under `tensorflow.compat.v1`); this project's own packages are
@@ -6,6 +6,7 @@ not needed there. Nothing of the code is part of this project.
 
     python -m venv tf && tf/bin/pip install tensorflow-cpu==2.21.0
     git clone https://github.com/AltschulerWu-Lab/scScope official
+    git -C official checkout 3fd7e39  # what all kept numbers were made with
     tf/bin/python benchmarks/official.py time --official official --cells 2000 --genes 500
 """
 
@@ -23,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 
-COMMIT = "3fd7e39bf858db31b73e08e6f046f27e146d54d2"  # what all kept numbers were made with
 PACKAGE = "scscope_cpu/scscope"  # the released variant without GPUs, below the folder of the code
 
 
@@ -107,14 +107,17 @@ def set_seed(official: types.SimpleNamespace, seed: int) -> None:
 
 
 def run_time(options: argparse.Namespace) -> None:
-    """Print the time of a training step, without building the graph and without the first step."""
+    """Print the time of a training step as JSON: seconds_per_step (mean), median_seconds_per_step,
+    cells_per_second (of the mean) and steps. Building the graph and the first step are left out;
+    drawing the minibatch and handing it to TensorFlow are not.
+    """
     official = load(options.official, threads=options.threads)
     set_seed(official, options.seed)
     ends = []
     official.tf.Session = session_calling(lambda session: ends.append(time.perf_counter()))
     with silence():
         official.package.train(
-            counts(options.cells, options.genes, options.density, options.seed),
+            made_up(options.cells, options.genes, options.density, options.seed),
             options.latent,
             batch_size=options.batch,
             max_epoch=options.epochs,
@@ -155,7 +158,7 @@ def session_calling(after: Callable) -> type:
     return Session
 
 
-def counts(n_cells: int, n_genes: int, density: float, seed: int) -> np.ndarray:
+def made_up(n_cells: int, n_genes: int, density: float, seed: int) -> np.ndarray:
     """Dense non-negative values, about `density` of them above 0, shape (n_cells, n_genes)."""
     rng = np.random.default_rng(seed)
     values = rng.random((n_cells, n_genes), dtype=np.float32)
@@ -182,108 +185,6 @@ def run_fit(options: argparse.Namespace) -> None:
             np.savez(file, latent=latent, output=output, seconds=time.perf_counter() - start)
         part.replace(result_of(path))
         print(f"{path.name}: {time.perf_counter() - start:.1f} s", flush=True)
-
-
-CASES = {  # arguments of the released `train`, and the number of batches
-    "t1": {"T": 1},
-    "t2": {"T": 2},
-    "t3": {"T": 3},
-    "t2_unmasked": {"T": 2, "use_mask": False},
-    "t3_deep": {"T": 3, "encoder_layers": [7, 6], "decoder_layers": [5]},
-    "t1_batches": {"T": 1, "n_batches": 3},
-    "t2_batches": {"T": 2, "n_batches": 3},
-    "t3_batches": {"T": 3, "n_batches": 2},
-    "t2_batches_unmasked": {"T": 2, "n_batches": 3, "use_mask": False},
-    "t2_batches_deep": {
-        "T": 2, "n_batches": 2, "encoder_layers": [7], "decoder_layers": [5, 6]
-    },
-}  # fmt: skip
-SHAPE = (7, 9)  # cells and genes
-LATENT = 4
-STEPS = 3
-LEARNING_RATE = 0.01
-
-
-def run_arrays(options: argparse.Namespace) -> None:
-    """Write what the released code makes of small fixed weights and data, one npz file a case."""
-    options.output.mkdir(parents=True, exist_ok=True)
-    single = {name: arrays_of(name, load(options.official)) for name in CASES}
-    double = {name: arrays_of(name, load(options.official, double=True)) for name in CASES}
-    for name, arrays in double.items():
-        np.savez_compressed(options.output / f"{name}.npz", **arrays)
-        apart = max(
-            np.abs(arrays[key] - value).max() / np.abs(value).max()
-            for key, value in single[name].items()
-            if value.dtype.kind == "f" and value.any()
-        )
-        print(f"{name}: float32 and float64 differ by at most {apart:.1e} of the largest value")
-
-
-def arrays_of(name: str, official: types.SimpleNamespace) -> dict[str, np.ndarray]:
-    """Weights, outputs, loss, gradients and weights after one and three steps, of one case."""
-    settings = dict(CASES[name])
-    n_batches = settings.pop("n_batches", 1)
-    rng = np.random.default_rng([1, list(CASES).index(name)])
-    x = rng.integers(1, 33, SHAPE) / 8 * (rng.random(SHAPE) < 0.55)
-    batch = np.arange(SHAPE[0]) % n_batches
-    one_hot = np.eye(n_batches)[batch] if n_batches > 1 else []
-
-    start, snapshots = {}, []
-
-    def watch(session):
-        """Set the weights after their initialisation, and keep them after each further call."""
-        weights = session.graph.get_collection("trainable_variables")
-        for weight in [] if start else weights:
-            # float32, so that they are the same in either precision.
-            start[weight] = rng.uniform(-0.5, 0.5, weight.shape.as_list()).astype(np.float32)
-            weight.load(start[weight], session)
-        snapshots.append(session.run(weights))
-
-    official.tf.Session = session_calling(watch)
-    with silence():
-        model = official.package.train(
-            x,
-            LATENT,
-            batch_size=len(x),
-            max_epoch=STEPS,
-            exp_batch_idx_input=one_hot,
-            learning_rate=LEARNING_RATE,
-            **settings,
-        )
-    session, steps = model["latent_code_session"], snapshots[1:]
-    for weight, value in start.items():
-        weight.load(value, session)
-
-    graph, weights = session.graph, list(start)
-    loss = next(op for op in graph.get_operations() if op.name.endswith("total_loss")).outputs[0]
-    with graph.as_default():
-        gradients = official.tf.gradients(loss, weights)
-    inputs = [graph.get_tensor_by_name(f"Placeholder{end}:0") for end in ("", "_1")]
-    fed = dict(zip(inputs, (x, one_hot if n_batches > 1 else np.zeros((len(x), 1))), strict=True))
-    tested = {model["test_input"]: fed[inputs[0]], model["test_exp_batch_idx"]: fed[inputs[1]]}
-
-    arrays = {
-        "settings": np.array(json.dumps(CASES[name])),
-        "x": x,
-        "batch": batch,
-        "learning_rate": np.array(LEARNING_RATE),
-        "loss": session.run(loss, fed),
-        "latents": np.array(session.run(model["latent_code"], tested)),
-        "outputs": np.array(session.run(model["Imputated_output"], tested)),
-    }
-    calls = 2 if n_batches > 1 else 1  # of the session in a training step
-    values = {
-        "weight": start.values(),
-        "gradient": session.run(gradients, fed),
-        "after_1": steps[calls - 1],
-        f"after_{STEPS}": steps[-1],
-    }
-    for kind, each in values.items():
-        for weight, value in zip(weights, each, strict=True):
-            short = weight.op.name.split("/")[-1]
-            arrays[f"{kind}/{short}"] = value.astype(np.float32)
-    session.close()
-    return arrays
 
 
 def result_of(path: Path) -> Path:
@@ -327,11 +228,7 @@ def main() -> None:
     )
     fitting.set_defaults(run=run_fit)
 
-    keeping = commands.add_parser("arrays", help="write the arrays that tests compare with")
-    keeping.add_argument("--output", type=Path, required=True, help="folder of the npz files")
-    keeping.set_defaults(run=run_arrays)
-
-    for command in (timing, fitting, keeping):
+    for command in (timing, fitting):
         command.add_argument(
             "--official", type=Path, required=True, help="checkout of the released code"
         )

@@ -37,7 +37,7 @@ def save_folder(folder: str | Path, kind: str, tensors: dict[str, "Tensor"], fac
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    content = save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()})
     digest = hashlib.sha256(content).hexdigest()
     file = folder / f"{kind}-{digest[:12]}.safetensors"
     with beside(file) as part:

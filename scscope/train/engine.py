@@ -37,8 +37,8 @@ def gradient_of(
         reason = f"compiled step, {engine.description}"
     except Unsupported as error:
         engine = Autograd(network, adam, settings)
-        dtype = str(adam.weights.dtype).removeprefix("torch.")
-        reason = f"automatic differentiation in {dtype}, because {error}"
+        reason = f"automatic differentiation in {adam.weights.dtype}, because {error}"
+        reason = reason.replace("torch.", "")
     if settings.precision == "bfloat16" and not bfloat16:
         reason += "; not in bfloat16, for which this CPU has no instructions"
     logger.info("Gradient: %s", reason)

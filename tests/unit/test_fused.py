@@ -7,10 +7,10 @@ import torch
 
 from scscope.model import Network
 from scscope.settings import settings_of
-from scscope.train import fused, gradient, kernels
+from scscope.train import engine, fused, kernels
 from scscope.train.adam import Adam
-from scscope.train.fused import Fused
 from scscope.train.engine import gradient_of
+from scscope.train.fused import Fused
 from scscope.train.gradient import Autograd
 
 COMMAND = ["cc", *kernels.FLAGS]
@@ -178,10 +178,10 @@ def test_an_optimiser_of_some_weights_only_takes_autograd():
 
 @pytest.mark.parametrize("there", [True, False])
 def test_bfloat16_is_used_where_the_cpu_has_it(there, monkeypatch, caplog):
-    monkeypatch.setattr(gradient, "has_bfloat16", lambda: there)
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: there)
     with caplog.at_level("INFO", logger="scscope.train"):
-        engine, reason = gradient_of(*network_of(precision="bfloat16"), n_cells=64)
-    assert engine.bfloat16 is there
+        chosen, reason = gradient_of(*network_of(precision="bfloat16"), n_cells=64)
+    assert chosen.bfloat16 is there
     assert ("bfloat16 products" if there else "not in bfloat16, for which this CPU") in reason
     assert reason in caplog.text
 
