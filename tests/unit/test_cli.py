@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -330,6 +332,29 @@ def test_a_real_file(test_data, tmp_path, said):
     printed = values_of(said("fit", source, "-o", tmp_path / "out.h5ad", *argv))
     assert printed["data"].endswith("2,000 cells x 9,015 genes")
     assert ScScope.load(tmp_path / "out.model").batches_.tolist() == ["ctrl", "stim"]
+
+
+# --- what the documentation shows
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md"])
+def test_every_command_of_the_documentation_works(here, said, page):
+    data = anndata.read_h5ad("counts.h5ad")
+    data.layers["counts"] = data.X
+    data.obsm["X_mine"] = data.obsm["X_noise"]
+    for name in ("counts", "new", "mine"):
+        data.write_h5ad(f"{name}.h5ad")
+    data.obs[["cell_type"]].to_csv("labels.csv")
+    data.obsm.to_df()[["X_pca1", "X_pca2"]].to_csv("latent.csv")
+
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    commands = [
+        shlex.split(line, comments=True) for line in commands if line.startswith("scscope ")
+    ]
+    assert {"fit", "transform", "score"} <= {command[1] for command in commands}
+    for command in commands:
+        said(*command[1:])
 
 
 # --- errors
