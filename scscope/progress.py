@@ -117,10 +117,10 @@ class Progress:
         rate = (self.done - self._done_before) / elapsed
         whole = "" if self.total is None else f" of {self._amount(self.total)}"
         share = f" ({self.done / self.total:.0%})" if self.total else ""
-        unit = "MB" if self.unit == "bytes" else self.unit
+        unit, per_second = ("MB", " MB/s") if self.unit == "bytes" else (self.unit, "/s")
         parts = [
             f"{self._amount(self.done)}{whole} {unit}{share}",
-            f"{self._amount(rate)} {unit}/s",
+            f"{self._amount(rate)}{per_second}",
         ]
         if at_end:
             parts.append(f"took {clock(elapsed)}")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def files(tmp_path_factory):
 def here(files, tmp_path, monkeypatch):
     """An empty current folder but for counts.h5ad."""
     monkeypatch.chdir(tmp_path)
-    os.link(files / "counts.h5ad", "counts.h5ad")
+    shutil.copyfile(files / "counts.h5ad", "counts.h5ad")
     return tmp_path
 
 
@@ -93,44 +94,40 @@ def values_of(text):
 # --- the real command
 
 
-def scscope_command(*argv, **options):
+def start(*argv):
+    """The command in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "scscope", *argv],
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
 
 
 def test_every_command_in_a_process_of_its_own(here):
+    fit = start(*FIT)
+    out, err = fit.communicate(timeout=120)
+    assert fit.returncode == 0, err
+    assert "max_epochs" in out
     score = ["score", "out.h5ad", "--obsm", "X_scscope", "--label", "cell_type"]
-    for argv, words in (
-        (FIT, "max_epochs"),
-        (["info", "out.model"], "gene0, gene1, gene2"),
-        (["transform", "out.model", "counts.h5ad", "-o", "new.h5ad"], "120 x 6"),
-        (["impute", "out.model", "counts.h5ad", "-o", "imputed.h5ad"], "imputed.h5ad"),
-        (score, "best resolution (oracle) *"),
-    ):
-        result = scscope_command(*argv)
-        assert result.returncode == 0, result.stderr
-        assert words in result.stdout
-        assert "Traceback" not in result.stderr
-    result = scscope_command("info", "nowhere")
-    assert result.returncode == 2
-    assert result.stderr == "scscope: error: There is no model 'nowhere': it must be a folder.\n"
+    started = [
+        (start("info", "out.model"), "gene0, gene1, gene2"),
+        (start("transform", "out.model", "counts.h5ad", "-o", "new.h5ad"), "120 x 6"),
+        (start("impute", "out.model", "counts.h5ad", "-o", "imputed.h5ad"), "imputed.h5ad"),
+        (start(*score), "best resolution (oracle) *"),
+    ]
+    for process, words in started:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert words in out
+        assert "Traceback" not in err
 
 
 def test_an_interrupted_fit_leaves_a_checkpoint_and_goes_on_from_it(here):
     argv = [*FIT, "--scale", "log", "--checkpoint", "kept", "--checkpoint-seconds", "0"]
-    long = [*argv, "--max-epochs", "1000000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scscope", *long],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start(*argv, "--max-epochs", "1000000")
     deadline = time.monotonic() + 60
     while not Path("kept/checkpoint.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

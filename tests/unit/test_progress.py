@@ -52,9 +52,9 @@ def test_a_log_gets_a_line_every_few_seconds_and_one_at_the_end(tick, log):
             tick(0.25)
             progress.advance(10, loss=0.123456)
     assert log() == [
-        "Training: 200 of 1,000 steps (20%), 40 steps/s, 0:20 left, loss 0.1235",
-        "Training: 400 of 1,000 steps (40%), 40 steps/s, 0:15 left, loss 0.1235",
-        "Training: 500 of 1,000 steps (50%), 40 steps/s, took 0:12, loss 0.1235",
+        "Training: 200 of 1,000 steps (20%), 40/s, 0:20 left, loss 0.1235",
+        "Training: 400 of 1,000 steps (40%), 40/s, 0:15 left, loss 0.1235",
+        "Training: 500 of 1,000 steps (50%), 40/s, took 0:12, loss 0.1235",
     ]
 
 
@@ -66,14 +66,14 @@ def test_bytes_are_shown_in_megabytes_and_an_unknown_total_is_left_out(tick, log
         tick(6)
         progress.advance(3)
     assert log()[0] == "Downloading x: 3.0 of 8.0 MB (38%), 0.5 MB/s, 0:10 left"
-    assert log()[2] == "Reading: 3 cells, 0.5 cells/s"
+    assert log()[2] == "Reading: 3 cells, 0.5/s"
 
 
 def test_what_was_done_before_counts_as_done_but_not_for_the_rate(tick, log):
     with Progress("Training", total=1000, done=900) as progress:
         tick(10)
         progress.advance(10)
-    assert log()[0] == "Training: 910 of 1,000 steps (91%), 1 steps/s, 1:30 left"
+    assert log()[0] == "Training: 910 of 1,000 steps (91%), 1/s, 1:30 left"
 
 
 def test_the_figures_are_the_latest_that_were_given(tick, log):
@@ -112,7 +112,7 @@ def test_a_terminal_gets_one_line_that_is_drawn_over(tick, log, terminal):
         for _ in range(50):
             tick(0.25)
             progress.advance(1, loss=0.5)
-    state = "50 of 100 steps (50%), 4 steps/s, took 0:12, loss 0.5"
+    state = "50 of 100 steps (50%), 4/s, took 0:12, loss 0.5"
     room = 79 - len(f"Training [] {state}")
     bar = "#" * (room // 2) + "." * (room - room // 2)
     assert terminal.lines == [f"Training [{bar}] {state}", ""]
