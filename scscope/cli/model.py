@@ -24,6 +24,7 @@ HELP = {
     "decoder_layers": "widths of further layers between latent and output",
     "imputer_width": "units of the imputer's hidden layer",
     "use_mask": "count only observed entries in the loss",
+    "mask_fault": "the released code's faulty loss mask, for comparisons with it",
     "rectify": "what the imputer's ReLU acts on: the imputation, or its sum with the input",
     "loss": "squared error of a cell, or norm of a minibatch",
     "learning_rate": "of Adam",
