@@ -115,23 +115,38 @@ def copy_with(source: Path, path: Path, key: str, latent: "np.ndarray", note: di
 
 
 def write_into(path: Path, elements: dict, note: dict) -> None:
-    """Add elements, and a note on their making, to an .h5ad file or .zarr folder."""
-    from anndata.io import write_elem
+    """Add elements, and a note on their making, to an .h5ad file or .zarr folder.
 
+    Parameters
+    ----------
+    path
+        The file, which is changed.
+    elements
+        What anndata can write, by place: "obsm/X_scscope".
+    note
+        What JSON can hold, for `uns["scscope"]`.
+    """
     elements = {**elements, f"uns/{NOTE}": {name: _plain(value) for name, value in note.items()}}
     if path.is_dir():
         import zarr
 
-        group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        for name, element in elements.items():
-            write_elem(group, name, element)
+        _write(zarr.open_group(path, mode="r+", use_consolidated=False), elements)
         zarr.consolidate_metadata(path)
-        return
-    import h5py
+    else:
+        import h5py
 
-    with h5py.File(path, "r+") as file:
-        for name, element in elements.items():
-            write_elem(file, name, element)
+        with h5py.File(path, "r+") as file:
+            _write(file, elements)
+
+
+def _write(group, elements: dict) -> None:
+    from anndata.io import write_elem
+
+    for place, element in elements.items():
+        parent = place.split("/")[0]
+        if parent not in group:
+            write_elem(group, parent, {})
+        write_elem(group, place, element)
 
 
 def _plain(value) -> str | float | int:

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import asdict, fields
+from importlib import import_module
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
@@ -26,6 +27,8 @@ HELP = {
     "use_mask": "count only observed entries in the loss",
     "mask_fault": "the released code's faulty loss mask, for comparisons with it",
     "rectify": "what the imputer's ReLU acts on: the imputation, or its sum with the input",
+    "mask_fault": "count zero entries once a batch effect is learned, a fault of the released code; "
+    "for comparisons with it",
     "loss": "squared error of a cell, or norm of a minibatch",
     "learning_rate": "of Adam",
     "beta1": "of Adam",
@@ -128,13 +131,12 @@ COMMANDS = (add_fit, add_transform, add_impute, add_info)
 
 def fit(args: argparse.Namespace) -> None:
     """Train on the cells of a file; write model and latent codes; say how it went."""
-    import anndata.io  # noqa: F401: to miss it before the training
-
     from scscope import ScScope
     from scscope.atomic import beside
     from scscope.cli.files import check_cells, check_key, check_output, copy_with
     from scscope.cli.scaling import learn, on_scale
 
+    import_module("anndata.io")  # to find it missing after the training would be too late
     folder = args.model or args.output.with_suffix(".model")
     check_cells(args.data, layer=args.layer, batch_key=args.batch_key)
     check_output(args.output, overwrite=args.overwrite, suffixes=(args.data.suffix,))
