@@ -25,6 +25,7 @@ HELP = {
     "decoder_layers": "widths of further layers between latent and output",
     "imputer_width": "units of the imputer's hidden layer",
     "use_mask": "count only observed entries in the loss",
+    "mask_fault": "the released code's faulty loss mask, for comparisons with it",
     "rectify": "what the imputer's ReLU acts on: the imputation, or its sum with the input",
     "mask_fault": "count zero entries once a batch effect is learned, a fault of the released code; "
     "for comparisons with it",

@@ -105,7 +105,8 @@ def train_on_devices(
 
 def _torchrun(folder: str, n_devices: int, threads: int) -> int:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={n_devices}", "-m", "scscope.train.worker", folder]
+    command += [f"--nproc-per-node={n_devices}", f"--log-dir={folder}"]
+    command += ["-m", "scscope.train.worker", folder]
     parent = os.getpid()
     # The workers import this very library, wherever it was imported from.
     path = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])

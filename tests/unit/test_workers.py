@@ -64,7 +64,8 @@ def by_torchrun(tmp_path, x, n, preset):
     np.save(tmp_path / "x.npy", x)
     (tmp_path / "worker.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={n}", tmp_path / "worker.py", preset, tmp_path]
+    command += [f"--nproc-per-node={n}", f"--log-dir={tmp_path}"]
+    command += [tmp_path / "worker.py", preset, tmp_path]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=env, capture_output=True)
     return np.load(tmp_path / "found.npz")
