@@ -27,8 +27,6 @@ HELP = {
     "use_mask": "count only observed entries in the loss",
     "mask_fault": "the released code's faulty loss mask, for comparisons with it",
     "rectify": "what the imputer's ReLU acts on: the imputation, or its sum with the input",
-    "mask_fault": "count zero entries once a batch effect is learned, a fault of the released code; "
-    "for comparisons with it",
     "loss": "squared error of a cell, or norm of a minibatch",
     "learning_rate": "of Adam",
     "beta1": "of Adam",
