@@ -322,9 +322,13 @@ def take_best(network: Network, weights: Tensor | None) -> None:
 
 @contextmanager
 def interrupt() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C inside the block into an event; the second one breaks off at once."""
+    """Turn the first Ctrl-C inside the block into an event; the second one breaks off at once.
+
+    Where the process ignores Ctrl-C, as jobs in the background do, it still does.
+    """
     event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield event
         return
 

@@ -14,12 +14,13 @@ from scscope import ScScope
 
 # Trains in a process of its own; says when a checkpoint is there.
 SCRIPT = """
-import sys
+import signal, sys
 import numpy as np
 from scipy import sparse
 from scscope import ScScope
 import scscope.train.loop as loop
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by jobs in the background
 loop.WATCH = 5
 folder, path, epochs = sys.argv[1:]
 X = sparse.load_npz(path).tocsr()
@@ -31,6 +32,14 @@ except KeyboardInterrupt as stop:
     print(stop)
     sys.exit(130)
 """
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Let Ctrl-C be heard, which jobs in the background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -117,6 +126,11 @@ def test_without_a_checkpoint_the_message_says_that_nothing_was_kept(X, monkeypa
     with pytest.raises(KeyboardInterrupt, match="nothing was kept"):
         ScScope(n_latent=4, max_epochs=5).fit(X)
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    monkeypatch.setattr(loop.Training, "look_at", look_at)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with loop.interrupt() as interrupted:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not interrupted.is_set()
 
 
 @pytest.mark.parametrize(
