@@ -112,6 +112,13 @@ def from_tables(
 def _checked(
     embeddings: dict, label: np.ndarray, is_missing: np.ndarray, where: str, drop: bool
 ) -> Labelled:
+    from scscope.cluster import check_latent
+
+    for name, values in embeddings.items():
+        try:
+            check_latent(values)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
     n_missing = int(is_missing.sum())
     if n_missing and not drop:
         raise ValueError(

@@ -3,11 +3,16 @@
 import argparse
 import csv
 import io
+import warnings
 from collections.abc import Iterable
+from itertools import product
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from scscope.cli.embeddings import Labelled
 
 COLUMNS = ("embedding", "clusterer", "metric", "seed", "value")
@@ -79,7 +84,7 @@ def score(args: argparse.Namespace) -> None:
     else:
         cells = from_file(args.data, args.obsm, args.label, **drop)
     seeds = range(args.seed, args.seed + args.n_seeds)
-    rows = score_rows(cells, clusterers, metrics, seeds)
+    rows = score_rows(cells, clusterers, metrics, seeds, strict=args.clusterers is not None)
     if args.output is not None:
         write(rows, args.output)
     n_groups = len(set(cells.label.tolist()))
@@ -91,10 +96,18 @@ def score(args: argparse.Namespace) -> None:
 
 
 def score_rows(
-    cells: "Labelled", clusterers: list[str], metrics: list[str], seeds: Iterable[int]
+    cells: "Labelled",
+    clusterers: list[str],
+    metrics: list[str],
+    seeds: Iterable[int],
+    *,
+    strict: bool,
 ) -> list[dict]:
-    """Every value, one row with `COLUMNS` each, in the order of the arguments."""
-    from scscope.cluster import cluster
+    """Every value, one row with `COLUMNS` each, in the order of the arguments.
+
+    A clusterer that cannot take the cells, because they are too few for instance, is an error where
+    `strict`; else a warning says why, and its values are NaN.
+    """
     from scscope.metrics import score
     from scscope.progress import Progress
 
@@ -102,14 +115,40 @@ def score_rows(
     with Progress("Scoring", len(cells.embeddings) * len(seeds), "clusterings") as progress:
         for name, latent in cells.embeddings.items():
             for seed in seeds:
-                clusters = cluster(latent, clusterers, label=cells.label, seed=seed)
-                for clusterer, found in clusters.items():
-                    for metric in metrics:
-                        value = score(metric, cells.label, found)
-                        values = (name, clusterer, metric, seed, value)
-                        rows.append(dict(zip(COLUMNS, values, strict=True)))
+                clusters = _clusters(name, latent, cells.label, clusterers, seed, strict)
+                for clusterer, metric in product(clusterers, metrics):
+                    found = clusters.get(clusterer)
+                    value = nan if found is None else score(metric, cells.label, found)
+                    values = (name, clusterer, metric, seed, value)
+                    rows.append(dict(zip(COLUMNS, values, strict=True)))
                 progress.advance()
     return rows
+
+
+def _clusters(
+    name: str,
+    latent: "np.ndarray",
+    label: "np.ndarray",
+    clusterers: list[str],
+    seed: int,
+    strict: bool,
+) -> dict[str, "np.ndarray"]:
+    """Labels by clusterer; where not `strict`, without the clusterers that cannot take the cells."""
+    from scscope.cluster import cluster
+
+    try:
+        return cluster(latent, clusterers, label=label, seed=seed)
+    except ValueError as error:
+        refusal = ValueError(f"{name}: {error}")
+    clusters = {}
+    for clusterer in () if strict else clusterers:
+        try:
+            clusters |= cluster(latent, [clusterer], label=label, seed=seed)
+        except ValueError as error:
+            warnings.warn(f"{name}: no clusters by {clusterer}. {error}", stacklevel=2)
+    if not clusters:
+        raise refusal
+    return clusters
 
 
 def table(rows: list[dict]) -> str:
@@ -134,7 +173,7 @@ def table(rows: list[dict]) -> str:
         for metric, found in of_metric.items():
             style = ".3f" if METRICS[metric].high < np.inf else ".4g"
             spread = f" ± {np.std(found, ddof=1):{style}}" if len(found) > 1 else ""
-            cells.append(f"{np.mean(found):{style}}{spread}")
+            cells.append("-" if isnan(found[0]) else f"{np.mean(found):{style}}{spread}")
         lines.append([embedding, title, *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -144,13 +183,14 @@ def table(rows: list[dict]) -> str:
 
 
 def write(rows: list[dict], path: Path) -> None:
-    """Write scores as a tab-separated table with `COLUMNS`."""
+    """Write scores as a tab-separated table with `COLUMNS`; a value that is NaN stays empty."""
     from scscope.atomic import write_text
 
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({**row, "value": "" if isnan(row["value"]) else row["value"]})
     write_text(path, text.getvalue())
 
 

@@ -570,6 +570,21 @@ def test_score_does_all_that_the_registries_hold(here, said):
     assert "* chooses by the true labels" in printed
 
 
+def test_a_clusterer_that_cannot_take_the_cells_is_left_out_with_the_reason(here, capsys):
+    anndata.read_h5ad("counts.h5ad")[:25].write_h5ad("few.h5ad")
+    argv = ["score", "few.h5ad", *SCORE[2:]]
+    assert main([*argv, "-o", "s.tsv"]) == 0
+    out, err = capsys.readouterr()
+    assert "scscope: warning: X_pca: no clusters by phenograph. `k` is 30 but" in err
+    values = {(row["clusterer"], row["metric"]): row["value"] for row in read_tsv("s.tsv")}
+    assert values["phenograph", "ari"] == ""
+    assert float(values["kmeans", "ari"]) <= 1
+    assert re.search(r"^X_pca +PhenoGraph +- +- ", out, re.MULTILINE)
+
+    assert main([*argv, "--clusterers", "kmeans", "phenograph"]) == 2
+    assert "error: X_pca: `k` is 30 but" in capsys.readouterr().err
+
+
 def test_score_of_real_labels(test_data, tmp_path, said):
     source = test_data / "labelled/mudan_reference_2140.h5ad"
     data = anndata.read_h5ad(source)
@@ -643,6 +658,7 @@ def test_cells_without_label_are_refused_or_dropped(tables, said, capsys):
         ([*SCORE, "--clusterers", "k-means"], "unknown clusterer 'k-means'. Did you mean 'kmeans'?"),
         ([*SCORE, "--metrics", "arri"], "unknown metric 'arri'. Did you mean 'ari'?"),
         ([*SCORE, "--metrics", "imputation_error"], "unknown metric 'imputation_error'"),
+        (["score", "--latent", "holes.npy", "--labels", "ordered.csv", "--label", "cell_type"], "holes.npy: `latent` has 1 NaN or infinite values"),
         ([*SCORE, "--n-seeds", "0"], "--n-seeds must be at least 1"),
         ([*SCORE, "-o", "s.txt"], "'s.txt' must end in .tsv"),
         ([*SCORE, "-o", "there.tsv"], "'there.tsv' exists"),
@@ -660,6 +676,7 @@ def test_cells_without_label_are_refused_or_dropped(tables, said, capsys):
     ],
 )  # fmt: skip
 def test_a_score_that_makes_no_sense_is_refused_in_one_line(tables, capsys, argv, message):
+    np.save("holes.npy", np.array([np.nan] + [1.0] * (N_CELLS - 1))[:, None])
     Path("there.tsv").write_text("")
     np.save("flat.npy", np.zeros(5))
     np.save("object.npy", np.array([{}, None]), allow_pickle=True)
