@@ -95,21 +95,43 @@ def _csr(values) -> sparse.csr_matrix:
     return X
 
 
-def _from_file(
-    path: Path, layer: str | None, batch_key: str | None, memory_mb: float | None
-) -> Input:
+def open_anndata(path: Path):
+    """The root of an .h5ad file or a .zarr folder, to read.
+
+    Raises
+    ------
+    ValueError
+        It is none, or was written in the layout of anndata before 0.7.
+    FileNotFoundError
+        There is none.
+    """
     if path.suffix not in SUFFIXES:
         raise ValueError(
-            f"'{path}' is not a file that can be read. Known: {', '.join(SUFFIXES)}. Other formats: "
-            "read them with anndata or scanpy and pass what they return."
+            f"'{path}' cannot be read: known are {', '.join(SUFFIXES)}. Other formats: read them "
+            "with scanpy and write .h5ad."
         )
     if not path.exists():
         raise FileNotFoundError(f"There is no file '{path}'.")
     try:
         root = open_group(str(path))
-        obs, var = root["obs"], root["var"]
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"'{path}' is not an AnnData file: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"'{path}' is not an AnnData file: {error}") from error
+    for name in ("obs", "var"):
+        if name not in root:
+            raise ValueError(f"'{path}' is not an AnnData file: it has no `{name}`.")
+        if hasattr(root[name], "dtype"):
+            raise ValueError(
+                f"'{path}' was written by an anndata before 0.7: read it with anndata and write it "
+                "again."
+            )
+    return root
+
+
+def _from_file(
+    path: Path, layer: str | None, batch_key: str | None, memory_mb: float | None
+) -> Input:
+    root = open_anndata(path)
+    obs, var = root["obs"], root["var"]
     key = "X"
     if layer is not None:
         key = "layers/" + known_name(layer, list(root.get("layers", {})), "layer", f"'{path}'")

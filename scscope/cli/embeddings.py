@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scscope.cli.files import open_anndata
 from scscope.datasets.files import examples, read_table
-from scscope.inputs import known_name
+from scscope.inputs import known_name, open_anndata
 
 MISSING = ("", "nan", "NaN", "NA", "None")  # how a table writes that a cell has no label
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scscope.atomic import beside
-from scscope.inputs import SUFFIXES, known_name
-from scscope.sources import open_group
+from scscope.inputs import known_name, open_anndata
 from scscope.validation import not_writable
 
 if TYPE_CHECKING:
@@ -37,38 +36,6 @@ def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ())
         raise ValueError(why)
     if path.exists() and not overwrite:
         raise ValueError(f"'{path}' exists: choose another name, or replace it by --overwrite.")
-
-
-def open_anndata(path: Path):
-    """The root of an .h5ad file or a .zarr folder, to read.
-
-    Raises
-    ------
-    ValueError
-        It is none, or was written in the layout of anndata before 0.7.
-    FileNotFoundError
-        There is none.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ValueError(
-            f"'{path}' cannot be read: known are {', '.join(SUFFIXES)}. Other formats: read them "
-            "with scanpy and write .h5ad."
-        )
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file '{path}'.")
-    try:
-        root = open_group(str(path))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"'{path}' is not an AnnData file: {error}") from error
-    for name in ("obs", "var"):
-        if name not in root:
-            raise ValueError(f"'{path}' is not an AnnData file: it has no `{name}`.")
-        if hasattr(root[name], "dtype"):
-            raise ValueError(
-                f"'{path}' was written by an anndata before 0.7: read it with anndata and write it "
-                "again."
-            )
-    return root
 
 
 def check_cells(path: Path, *, layer: str | None, batch_key: str | None) -> None:

@@ -1,6 +1,7 @@
 """`scscope fit`, `transform`, `impute` and `info`: train a model, use it, look at it."""
 
 import argparse
+import os
 from dataclasses import asdict, fields
 from importlib import import_module
 from pathlib import Path
@@ -159,6 +160,8 @@ def fit(args: argparse.Namespace) -> None:
             checkpoint_seconds=args.checkpoint_seconds,
             max_seconds=args.max_seconds,
         )
+        if int(os.environ.get("RANK", "0")):
+            return  # of several workers that torchrun started, the first one writes
         with beside(folder) as part:
             model.save(part)
             if scaling is not None:

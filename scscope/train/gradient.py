@@ -7,7 +7,6 @@ from scscope.model import Network, Passes
 from scscope.settings import Settings
 from scscope.train.adam import Adam
 
-
 WARM_UP = 3  # times that work is done before it is recorded, as CUDA libraries set themselves up
 
 

@@ -46,7 +46,12 @@ def prints():
         # Comments and docstrings change nothing.
         ("model.py", "WEIGHT_SD = 0.1  # truncated", "WEIGHT_SD = 0.1  # cut off", set()),
         ("model.py", '"""The scScope network', '"""The network', set()),
-        ("train/loop.py", '"""Fit the network to the cells of `source`, in place.', '"""Fit.', set()),
+        (
+            "train/loop.py",
+            '"""Fit the network to the cells of `source`, in place.',
+            '"""Fit.',
+            set(),
+        ),
         # A method's own code, or what it imports (inside a function, too), changes that method.
         ("model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2", {SCSCOPE}),
         ("train/loop.py", "WATCH = 100", "WATCH = 101", {SCSCOPE}),

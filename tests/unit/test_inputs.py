@@ -127,7 +127,7 @@ def test_a_bad_file_is_refused(data, tmp_path, make, options, message):
 def test_no_file_and_other_formats_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no file"):
         ScScope().fit(tmp_path / "none.h5ad")
-    with pytest.raises(ValueError, match="Known: .h5ad, .zarr"):
+    with pytest.raises(ValueError, match="known are .h5ad, .zarr"):
         ScScope().fit("counts.loom")
 
 
