@@ -5,19 +5,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scscope.cluster.graph import check_latent, jaccard_graph
+from scscope.cluster.graph import jaccard_graph
 from scscope.cluster.kmeans import kmeans
+from scscope.cluster.leiden import leiden
+from scscope.cluster.neighbours import Neighbours, check_latent, neighbours
 from scscope.cluster.phenograph import phenograph
 from scscope.cluster.resolution import best_resolution
+from scscope.cluster.result import UNASSIGNED, Clustering
+from scscope.cluster.scalable import scalable
 
 __all__ = [
     "CLUSTERERS",
+    "UNASSIGNED",
     "Clusterer",
+    "Clustering",
     "best_resolution",
+    "check_latent",
     "cluster",
     "jaccard_graph",
     "kmeans",
+    "leiden",
+    "neighbours",
     "phenograph",
+    "scalable",
 ]
 
 
@@ -31,19 +41,26 @@ class Clusterer:
         Its name in figures.
     needs_labels
         Whether it is given the true labels, or their number.
+    needs_neighbours
+        Whether it looks for communities in a graph of the cells' neighbours.
     oracle
         Whether it chooses its result by the truth: a bound, not a competitor.
     """
 
     title: str
-    needs_labels: bool
-    oracle: bool
+    needs_labels: bool = False
+    needs_neighbours: bool = False
+    oracle: bool = False
 
 
 CLUSTERERS = {
-    "phenograph": Clusterer("PhenoGraph", needs_labels=False, oracle=False),
-    "kmeans": Clusterer("k-means (true k)", needs_labels=True, oracle=False),
-    "best_resolution": Clusterer("best resolution (oracle)", needs_labels=True, oracle=True),
+    "phenograph": Clusterer("PhenoGraph", needs_neighbours=True),
+    "kmeans": Clusterer("k-means (true k)", needs_labels=True),
+    "best_resolution": Clusterer(
+        "best resolution (oracle)", needs_labels=True, needs_neighbours=True, oracle=True
+    ),
+    "leiden": Clusterer("Leiden", needs_neighbours=True),
+    "scalable": Clusterer("scalable PhenoGraph"),
 }
 
 
@@ -55,7 +72,7 @@ def cluster(
     seed: int,
     k: int = 30,
 ) -> dict[str, np.ndarray]:
-    """Cluster cells with several clusterers, which share one graph of neighbours.
+    """Cluster cells with several clusterers, which share one search for neighbours.
 
     Parameters
     ----------
@@ -68,7 +85,7 @@ def cluster(
     seed
         Seed that each clusterer is given.
     k
-        Number of neighbours of each cell in the graph.
+        Number of neighbours of each cell in the graphs.
 
     Returns
     -------
@@ -87,13 +104,15 @@ def cluster(
     if label is not None and len(label) != len(latent):
         raise ValueError(f"`latent` has {len(latent)} cells but `label` has {len(label)}.")
 
-    graph = None
-    if "phenograph" in names or "best_resolution" in names:
-        graph = jaccard_graph(latent, k)
+    near: Neighbours | None = None
+    if any(CLUSTERERS[name].needs_neighbours for name in names):
+        near = neighbours(latent, k, seed=seed)
 
     run = {
-        "phenograph": lambda: phenograph(latent, seed=seed, graph=graph),
+        "phenograph": lambda: phenograph(latent, seed=seed, near=near).labels,
         "kmeans": lambda: kmeans(latent, len(np.unique(label)), seed=seed),
-        "best_resolution": lambda: best_resolution(latent, label, seed=seed, graph=graph)[0],
+        "best_resolution": lambda: best_resolution(latent, label, seed=seed, near=near)[0],
+        "leiden": lambda: leiden(latent, seed=seed, near=near).labels,
+        "scalable": lambda: scalable(latent, k=k, seed=seed).labels,
     }
     return {name: run[name]() for name in names}
