@@ -158,7 +158,10 @@ def measure(name: str, latent: str, official: str | None, **shape) -> dict:
     labels, about = call(values, official, **shape)
     seconds = time.perf_counter() - start
     after = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    used = [(b.ru_utime + b.ru_stime) - (a.ru_utime + a.ru_stime) for a, b in zip(before, after)]
+    used = [
+        (b.ru_utime + b.ru_stime) - (a.ru_utime + a.ru_stime)
+        for a, b in zip(before, after, strict=True)
+    ]
     path = f"{latent}.{name}.labels.npy"
     np.save(path, labels)
     peak = max(usage.ru_maxrss for usage in after) / 2**20
@@ -166,7 +169,7 @@ def measure(name: str, latent: str, official: str | None, **shape) -> dict:
 
 
 def ours(latent: np.ndarray, official: None, **shape):
-    """This project's PhenoGraph."""
+    """PhenoGraph of this project."""
     sys.path.insert(0, str(ROOT))
     from scscope.cluster import phenograph
 
@@ -174,7 +177,7 @@ def ours(latent: np.ndarray, official: None, **shape):
 
 
 def scalable(latent: np.ndarray, official: None, **shape):
-    """This project's scalable clustering."""
+    """Scalable clustering of this project."""
     sys.path.insert(0, str(ROOT))
     from scscope.cluster import scalable
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from scipy.special import stdtrit
 
 from scscope.cluster.graph import igraph_seed
 
@@ -13,13 +14,10 @@ Method = Literal["louvain", "leiden"]
 
 # PhenoGraph 1.5.7 repeats Louvain until 20 runs in a row have not raised the modularity by more
 # than 0.001, at most 100 times (or for 2,000 seconds: a result is not to depend on the machine).
+# Half that tolerance makes up for the fewer runs here (docs/clustering.md).
 PATIENCE = 20
 MAX_RUNS = 100
 TOLERANCE = 5e-4
-MIN_RUNS = 5
-# How far the best of 20 draws from a normal distribution lies above its mean, in standard
-# deviations, on average (Harter, Biometrika 48:151, 1961).
-BEST_OF_PATIENCE = 1.867
 # Where there are groups, Leiden settles within four iterations; where there are none, it would go on
 # for long.
 N_ITERATIONS = 4
@@ -83,11 +81,17 @@ def _louvain(graph: "Graph", resolution: float) -> tuple[np.ndarray, float, int]
         if not found or modularity > max(found):
             best = membership
         found.append(modularity)
-        if len(found) >= MIN_RUNS and _expected_gain(found) <= TOLERANCE:
+        if len(found) > 1 and _within_reach(found) - max(found) <= TOLERANCE:
             break
     return np.array(best), max(found), len(found)
 
 
-def _expected_gain(found: list[float]) -> float:
-    """By how much the best of 20 more runs would exceed the best so far."""
-    return np.mean(found) + BEST_OF_PATIENCE * np.std(found, ddof=1) - max(found)
+def _within_reach(found: list[float]) -> float:
+    """The modularity that one of 20 more runs may be expected to exceed.
+
+    The upper bound of the one-sided 95 % prediction interval of a normal distribution: with few
+    runs it is wide.
+    """
+    n_runs = len(found)
+    quantile = stdtrit(n_runs - 1, 1 - 1 / PATIENCE)
+    return np.mean(found) + quantile * np.std(found, ddof=1) * np.sqrt(1 + 1 / n_runs)

@@ -1,6 +1,5 @@
 """The nearest neighbours of each cell: exact for few cells, approximate where that pays."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,12 +10,11 @@ from scscope.cluster.threads import workers
 Metric = Literal["euclidean", "cosine", "correlation", "manhattan"]
 Search = Literal["auto", "exact", "approximate"]
 
-SMALL = 4_000  # up to here scikit-learn's search costs less than importing another
-EXACT_UP_TO = 20_000  # up to here an exact search costs no more than an approximate one
+EXACT_UP_TO = 10_000  # up to here an exact search costs no more than an approximate one
 RECALL = 0.95  # of an approximate search, on a sample
 N_SAMPLED = 500  # cells whose true neighbours are looked up to state the recall
 LIST_SIZE = 400  # cells that are searched together
-BLOCK = 2_048  # cells that an exact search takes at a time
+BLOCK = 2_048  # cells that a task of an exact search takes
 ON_GPU = 2**28  # distances that are held at a time there: 1 GB
 
 
@@ -71,8 +69,8 @@ def neighbours(
 ) -> Neighbours:
     """The k nearest other cells of each cell.
 
-    Up to 20,000 cells the search is exact. Beyond, cells are searched in lists of some hundred that
-    lie together (an inverted file): as many lists as it takes to find 95 % of the true neighbours of
+    Up to 10,000 cells the search is exact. Beyond, cells are searched in lists of some hundred that
+    lie together (an inverted file): in as many lists as it takes to find 95 % of the true neighbours of
     a sample. Where that would be most of them, the search is exact again.
 
     Parameters
@@ -104,21 +102,23 @@ def neighbours(
         if value not in get_args(allowed):
             raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(get_args(allowed))}.")
 
-    if metric == "manhattan":
-        return Neighbours(_by_scikit_learn(latent, k, "manhattan"), 1.0)
     points = _placed(latent, metric)
-    if device != "cpu":
+    if device != "cpu" and metric != "manhattan":
         return Neighbours(_on_gpu(points, k, device), 1.0)
-    if search != "approximate" and n_cells <= SMALL:
-        return Neighbours(_by_scikit_learn(points, k, "euclidean"), 1.0)
-    return _by_faiss(points, k, search, seed, n_threads)
+    if metric != "manhattan" and (
+        search == "approximate" or (search == "auto" and n_cells > EXACT_UP_TO)
+    ):
+        found = _approximate(points, k, seed, n_threads, always=search == "approximate")
+        if found is not None:
+            return found
+    return Neighbours(_exact(points, k, metric, n_threads), 1.0)
 
 
 def _placed(latent: np.ndarray, metric: Metric) -> np.ndarray:
-    """Points whose Euclidean distances have the order of `metric`'s."""
+    """Points whose Euclidean distances have the order of `metric`'s; "manhattan" needs none."""
     if latent.dtype != np.float32:
         latent = latent.astype(np.float64)
-    if metric == "euclidean":
+    if metric in ("euclidean", "manhattan"):
         return latent
     if metric == "correlation":
         latent = latent - latent.mean(axis=1, keepdims=True)
@@ -132,46 +132,63 @@ def _placed(latent: np.ndarray, metric: Metric) -> np.ndarray:
     return latent / length
 
 
-def _by_scikit_learn(points: np.ndarray, k: int, metric: str) -> np.ndarray:
+def _exact(points: np.ndarray, k: int, metric: Metric, n_threads: int | None) -> np.ndarray:
     from sklearn.neighbors import NearestNeighbors
 
-    model = NearestNeighbors(n_neighbors=k, metric=metric).fit(points)
-    return model.kneighbors(return_distance=False).astype(np.int32)
+    metric = "manhattan" if metric == "manhattan" else "euclidean"
+    model = NearestNeighbors(n_neighbors=k + 1, metric=metric).fit(points)
+
+    def search(start: int) -> np.ndarray:
+        cells = np.arange(start, min(start + BLOCK, len(points)))
+        nearest = model.kneighbors(points[cells], return_distance=False)
+        return _without_self(nearest, cells)
+
+    with workers(n_threads) as pool:
+        return np.concatenate(list(pool.map(search, range(0, len(points), BLOCK))))
 
 
-def _by_faiss(
-    points: np.ndarray, k: int, search: Search, seed: int, n_threads: int | None
-) -> Neighbours:
-    """Exact or approximate, with the recall on a sample."""
-    n_cells = len(points)
+def _without_self(nearest: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """The k nearest others, of k + 1 that were found."""
+    own = nearest == cells[:, None]
+    # A cell that does not find itself lies in a heap of more than k: any of them will do.
+    own[~own.any(axis=1), -1] = True
+    return nearest[~own].reshape(len(cells), -1).astype(np.int32)
+
+
+def _approximate(
+    points: np.ndarray, k: int, seed: int, n_threads: int | None, *, always: bool
+) -> Neighbours | None:
+    """Search in lists of cells that lie together; None where that does not pay, unless `always`."""
+    from sklearn.neighbors import NearestNeighbors
+
     rng = np.random.default_rng(seed)
     # Around their mean, single precision is at its best.
-    points = np.subtract(points, points.mean(axis=0, dtype=np.float64), dtype=np.float64)
-    sample = np.sort(rng.choice(n_cells, min(N_SAMPLED, n_cells), replace=False))
+    points = (points - points.mean(axis=0, dtype=np.float64)).astype(np.float32)
+    sample = np.sort(rng.choice(len(points), min(N_SAMPLED, len(points)), replace=False))
     truth, reach = _true_neighbours(points, sample, k)
-    exact_points, points = points, points.astype(np.float32)
+    lists = _lists(points, sample, truth, seed, n_threads, always=always)
+    if lists is None:
+        return None
+    found = np.empty((len(points), k), dtype=np.int32)
 
-    lists = None
-    if search == "approximate" or (search == "auto" and n_cells > EXACT_UP_TO):
-        lists = _lists(points, sample, truth, seed, n_threads, always=search == "approximate")
-    found = _in_lists(points, k, lists or _all_cells(n_cells), n_threads)
+    def search(task: tuple[np.ndarray, np.ndarray]) -> None:
+        cells, others = task
+        model = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(points[others])
+        nearest = others[model.kneighbors(points[cells], return_distance=False)]
+        found[cells] = _without_self(nearest, cells)
 
-    distance = ((exact_points[sample, None] - exact_points[found[sample]]) ** 2).sum(axis=2)
-    recall = float(np.mean(distance <= reach[:, None]))
-    if lists is not None:
-        return Neighbours(found, recall)
-    if recall < 1:  # distances differ by more orders of magnitude than single precision has
-        return Neighbours(_by_scikit_learn(exact_points, k, "euclidean"), 1.0)
-    return Neighbours(found, 1.0)
+    with workers(n_threads) as pool:
+        list(pool.map(search, lists))
+    distance = ((points[sample, None] - points[found[sample]]) ** 2).sum(axis=2)
+    return Neighbours(found, float(np.mean(distance <= reach[:, None])))
 
 
 def _true_neighbours(
     points: np.ndarray, sample: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours of some cells in double precision, shape (n, k), and how far they reach, squared.
+    """Neighbours of some cells by brute force, shape (n, k), and how far they reach, squared.
 
-    The reach has a margin of single precision's rounding, within which one neighbour is as good as
-    another.
+    The reach has a margin of the rounding, within which one neighbour is as good as another.
     """
     square = np.einsum("ij,ij->i", points, points)
     truth = np.empty((len(sample), k), dtype=np.int64)
@@ -185,12 +202,6 @@ def _true_neighbours(
         far = ((points[cells, None] - points[nearest]) ** 2).sum(axis=2).max(axis=1)
         reach[start : start + 32] = far * (1 + 1e-4)
     return truth, reach
-
-
-def _all_cells(n_cells: int) -> Iterable[tuple[np.ndarray, slice]]:
-    """Blocks of cells, each to be compared with all."""
-    for start in range(0, n_cells, BLOCK):
-        yield np.arange(start, min(start + BLOCK, n_cells)), slice(None)
 
 
 def _lists(
@@ -237,9 +248,9 @@ def _member(points: np.ndarray, n_lists: int, seed: int, n_threads: int | None) 
     """The list of each cell, by k-means on a sample; none of the lists is empty."""
     import warnings
 
-    import faiss
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from sklearn.metrics import pairwise_distances_argmin
 
     rng = np.random.default_rng(seed)
     some = rng.choice(len(points), min(len(points), 40 * n_lists), replace=False)
@@ -249,42 +260,9 @@ def _member(points: np.ndarray, n_lists: int, seed: int, n_threads: int | None) 
         centre = model.fit(points[some]).cluster_centers_
         starts = range(0, len(points), BLOCK)
         blocks = (points[start : start + BLOCK] for start in starts)
-        nearest = pool.map(lambda block: faiss.knn(block, centre, 1)[1][:, 0], blocks)
+        nearest = pool.map(lambda block: pairwise_distances_argmin(block, centre), blocks)
         member = np.concatenate(list(nearest))
     return np.unique(member, return_inverse=True)[1]
-
-
-def _in_lists(
-    points: np.ndarray,
-    k: int,
-    lists: Iterable[tuple[np.ndarray, np.ndarray | slice]],
-    n_threads: int | None,
-) -> np.ndarray:
-    """The k nearest among the cells that each is compared with, shape (n_cells, k)."""
-    import faiss
-
-    found = np.empty((len(points), k), dtype=np.int32)
-
-    def search(task: tuple[np.ndarray, np.ndarray | slice]) -> None:
-        cells, others = task
-        _, nearest = faiss.knn(points[cells], points[others], k + 1)
-        nearest = nearest if isinstance(others, slice) else others[nearest]
-        # A cell that does not find itself lies in a heap of more than k: any of them will do.
-        own = nearest == cells[:, None]
-        own[~own.any(axis=1), -1] = True
-        found[cells] = nearest[~own].reshape(len(cells), k)
-
-    # Candidates are collected and sorted out now and then, not one by one: twice as fast here.
-    collect_from, faiss.cvar.distance_compute_min_k_reservoir = (
-        faiss.cvar.distance_compute_min_k_reservoir,
-        1,
-    )
-    try:
-        with workers(n_threads) as pool:
-            list(pool.map(search, lists))
-    finally:
-        faiss.cvar.distance_compute_min_k_reservoir = collect_from
-    return found
 
 
 def _on_gpu(points: np.ndarray, k: int, device: str) -> np.ndarray:

@@ -12,7 +12,9 @@ def threads_of(n_threads: int | None) -> int:
         named = os.environ.get("OMP_NUM_THREADS", "")
         return int(named) if named.isdigit() and int(named) else len(os.sched_getaffinity(0))
     if n_threads < 1:
-        raise ValueError(f"`n_threads` is {n_threads}: it must be at least 1, or None for all cores.")
+        raise ValueError(
+            f"`n_threads` is {n_threads}: it must be at least 1, or None for all cores."
+        )
     return n_threads
 
 
@@ -28,6 +30,8 @@ def workers(n_threads: int | None) -> Iterator[ThreadPoolExecutor]:
     # The limit of OpenMP belongs to the thread that sets it, that of BLAS to the process.
     with (
         threadpool_limits(1),
-        ThreadPoolExecutor(threads_of(n_threads), initializer=threadpool_limits, initargs=(1,)) as pool,
+        ThreadPoolExecutor(
+            threads_of(n_threads), initializer=threadpool_limits, initargs=(1,)
+        ) as pool,
     ):
         yield pool
