@@ -1,6 +1,4 @@
-"""The loss of a minibatch and its gradient: who computes it, and the way that serves any network."""
-
-import logging
+"""The loss of a minibatch and its gradient by automatic differentiation, for any network and device."""
 
 import torch
 from torch import Tensor
@@ -8,38 +6,8 @@ from torch import Tensor
 from scscope.model import Network, Passes
 from scscope.settings import Settings
 from scscope.train.adam import Adam
-from scscope.train.fused import Fused, Unsupported, has_bfloat16
 
-logger = logging.getLogger("scscope.train")
-
-VALUES_PER_THREAD = (
-    60_000  # a thread more than one for so many values of a minibatch, see docs/speed.md
-)
-
-
-def threads_for(batch_size: int, n_genes: int, available: int) -> int:
-    """Number of threads that is worth its while for minibatches of this size.
-
-    Threads wait for each other several times in a step. Where a step takes less than a
-    millisecond, that costs more than it gains as soon as a core has something else to do.
-    """
-    return max(1, min(available, batch_size * n_genes // VALUES_PER_THREAD))
-
-
-def gradient_of(network: Network, adam: Adam, settings: Settings) -> tuple["Autograd | Fused", str]:
-    """What computes the gradient here: `Fused` where it can, else `Autograd`; and why, in words."""
-    bfloat16 = settings.precision == "bfloat16" and has_bfloat16()
-    try:
-        engine = Fused(network, adam, settings, bfloat16=bfloat16)
-        reason = f"compiled step, {engine.description}"
-    except Unsupported as error:
-        engine = Autograd(network, adam, settings)
-        reason = f"automatic differentiation in {adam.weights.dtype}, because {error}"
-        reason = reason.replace("torch.", "")
-    if settings.precision == "bfloat16" and not bfloat16:
-        reason += "; not in bfloat16, for which this CPU has no instructions"
-    logger.info("Gradient: %s", reason)
-    return engine, reason
+WARM_UP = 3  # times that work is done before it is recorded, as CUDA libraries set themselves up
 
 
 class Autograd:
@@ -57,6 +25,8 @@ class Autograd:
 
     def __init__(self, network: Network, adam: Adam, settings: Settings):
         self.network, self.adam, self.settings = network, adam, settings
+        is_low = settings.precision == "bfloat16" and adam.weights.is_cuda
+        self.products = torch.autocast("cuda", torch.bfloat16, is_low, cache_enabled=False)
 
     def __call__(self, x: Tensor, batch: Tensor | None) -> Tensor:
         """Loss of a minibatch, shape (); its gradient is then in `adam.gradient`.
@@ -69,9 +39,53 @@ class Autograd:
             Index of the batch of each cell, shape (n_cells,), or None.
         """
         self.adam.gradient.zero_()
-        loss = loss_of(self.network(x, batch), x, self.settings)
+        with self.products:
+            passes = self.network(x, batch)
+        loss = loss_of(passes, x, self.settings)
         torch.autograd.backward(loss, inputs=self.adam.parameters)
         return loss.detach()
+
+
+class Captured:
+    """The same on a GPU, its kernels recorded once and launched together.
+
+    At these sizes launching the hundred kernels of a minibatch takes longer than running them.
+
+    Parameters
+    ----------
+    gradient
+        What to record.
+    n_cells
+        Cells of a whole minibatch; smaller ones are computed unrecorded.
+    """
+
+    def __init__(self, gradient: Autograd, n_cells: int):
+        self.gradient, self.adam, self.n_cells = gradient, gradient.adam, n_cells
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, x: Tensor, batch: Tensor | None) -> Tensor:
+        """Loss of a minibatch, shape (), overwritten by the next call."""
+        if len(x) != self.n_cells:
+            return self.gradient(x, batch)
+        if self.graph is None:
+            self._record(x, batch)
+        self.x.copy_(x)
+        if batch is not None:
+            self.batch.copy_(batch)
+        self.graph.replay()
+        return self.loss
+
+    def _record(self, x: Tensor, batch: Tensor | None) -> None:
+        self.x, self.batch = x.clone(), None if batch is None else batch.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                self.gradient(self.x, self.batch)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.loss = self.gradient(self.x, self.batch)
 
 
 def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
@@ -82,10 +96,11 @@ def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:
     cells: a constant factor, to which Adam is indifferent). "norm" is the Frobenius norm of the
     whole minibatch, summed over passes (released code).
     """
-    observed = (passes.corrected if settings.rectify == "imputation" else x).sign()
+    target = passes.shifted if settings.mask_fault else passes.corrected
+    observed = (x if settings.rectify == "sum" and not settings.mask_fault else target).sign()
     losses = []
     for output in passes.outputs:
-        residual = output - passes.corrected
+        residual = output - target
         if settings.use_mask:
             residual = residual * observed
         if settings.loss == "squared":

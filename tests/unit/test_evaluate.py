@@ -131,7 +131,7 @@ METHODS = {"m": {"use": "pca", "scale": "log"}, "n": {"use": "truth", "scale": "
 def tables(tmp_path):
     paths = [
         write_run(tmp_path / "n", method="n", status="timeout", message="too slow", versions=None),
-        write_run(tmp_path / "m"),
+        write_run(tmp_path / "m", record={"stopped": "no_change", "epochs": 7, "other": 1}),
     ]
     runs = run_table(paths, METHODS)
     names = {"dataset": "d", "seed": 0, "clusterer": "kmeans", "metric": "ari"}
@@ -149,6 +149,8 @@ def test_runs_and_scores_are_joined_in_the_configs_order(tmp_path):
     assert list(scores["label"]) == ["PCA", "T"]
     assert list(scores["control"]) == [False, True]
     assert list(scores["status"]) == ["ok", "timeout"]
+    assert list(runs["stopped"]) == ["no_change", None]
+    assert runs["epochs"][0] == 7
     assert scores["value"][0] == 0.5
     assert np.isnan(scores["value"][1])
     assert versions_of(runs) == {"numpy": "2.4", "scipy": "1.17"}

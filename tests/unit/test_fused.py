@@ -7,10 +7,12 @@ import torch
 
 from scscope.model import Network
 from scscope.settings import settings_of
-from scscope.train import fused, gradient, kernels
+from scscope.train import engine, fused, kernels
 from scscope.train.adam import Adam
+from scscope.train.devices import threads_for
+from scscope.train.engine import gradient_of
 from scscope.train.fused import Fused
-from scscope.train.gradient import Autograd, gradient_of, threads_for
+from scscope.train.gradient import Autograd
 from tests.conftest import need
 
 COMMAND = ["cc", *kernels.FLAGS]
@@ -172,7 +174,7 @@ def test_bfloat16_rounds_but_points_the_same_way(threads, loss, n_steps):
 def test_without_a_blas_to_call_torch_multiplies(threads, loss, monkeypatch):
     monkeypatch.setattr(fused, "blas", lambda: None)
     parts = network_of(n_steps=3, loss=loss, decoder_layers=(20,))
-    engine, reason = gradient_of(*parts)
+    engine, reason = gradient_of(*parts, n_cells=64)
     assert reason == "compiled step, float32, products by torch"
     for n in (150, 1):
         assert_same(loss_and_gradient(engine, cells(n)), reference_of(*parts, cells(n)))
@@ -186,7 +188,7 @@ def test_without_a_blas_to_call_torch_multiplies(threads, loss, monkeypatch):
     ],
 )
 def test_what_the_compiled_step_cannot_do_is_done_by_autograd(changes, why):
-    engine, reason = gradient_of(*network_of(**changes))
+    engine, reason = gradient_of(*network_of(**changes), n_cells=64)
     assert isinstance(engine, Autograd)
     assert reason == f"automatic differentiation in {why}"
 
@@ -194,17 +196,17 @@ def test_what_the_compiled_step_cannot_do_is_done_by_autograd(changes, why):
 def test_an_optimiser_of_some_weights_only_takes_autograd():
     network, _, settings = network_of()
     adam = Adam(network.encode.parameters(), learning_rate=1e-3, beta1=0.9)
-    engine, reason = gradient_of(network, adam, settings)
+    engine, reason = gradient_of(network, adam, settings, n_cells=64)
     assert isinstance(engine, Autograd)
     assert "the optimiser has not all weights" in reason
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_bfloat16_is_used_where_the_cpu_has_it(there, monkeypatch, caplog):
-    monkeypatch.setattr(gradient, "has_bfloat16", lambda: there)
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: there)
     with caplog.at_level("INFO", logger="scscope.train"):
-        engine, reason = gradient_of(*network_of(precision="bfloat16"))
-    assert engine.bfloat16 is there
+        chosen, reason = gradient_of(*network_of(precision="bfloat16"), n_cells=64)
+    assert chosen.bfloat16 is there
     assert ("bfloat16 products" if there else "not in bfloat16, for which this CPU") in reason
     assert reason in caplog.text
 
@@ -223,7 +225,7 @@ def test_without_a_compiler_autograd_does_it_and_says_why(compiler, why, monkeyp
     parts = network_of()
     with pytest.raises(fused.Unsupported, match=why):
         Fused(*parts)
-    engine, reason = gradient_of(*parts)
+    engine, reason = gradient_of(*parts, n_cells=64)
     kernels.load.cache_clear()
     assert isinstance(engine, Autograd)
     assert reason.startswith("automatic differentiation in float32, because ")
@@ -241,7 +243,7 @@ def test_without_a_common_openmp_there_is_one_thread(threads, monkeypatch):
     monkeypatch.setattr(kernels, "library", without_openmp)
     kernels.load.cache_clear()
     parts = network_of()
-    engine, reason = gradient_of(*parts)
+    engine, reason = gradient_of(*parts, n_cells=64)
     kernels.load.cache_clear()
     assert reason == "compiled step, float32, one thread (no common OpenMP with torch)"
     assert_same(loss_and_gradient(engine, cells(150)), reference_of(*parts, cells(150)))
@@ -284,10 +286,6 @@ def test_jobs_that_start_together_share_one_cache(monkeypatch, tmp_path):
 
 
 def test_threads_are_as_many_as_the_work_is_worth():
-    assert [threads_for(64, 500, 8), threads_for(64, 1_000, 8), threads_for(512, 1_000, 8)] == [
-        1,
-        1,
-        8,
-    ]
-    assert threads_for(512, 1_000, 2) == 2
-    assert threads_for(1, 1, 64) == 1
+    sizes = [cells * 1_000 for cells in (1, 64, 128, 512)]
+    assert [threads_for(size, 8) for size in sizes] == [1, 1, 2, 8]
+    assert threads_for(sizes[-1], 2) == 2
