@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from scscope.model import Network
 from scscope.settings import Settings
 from scscope.train import kernels
-from scscope.train.adam import Adam
+from scscope.train.adam import BETA2, EPSILON, Adam
 
 BLOCK = 64  # cells that go through the list at a time
 FLOAT_BYTES = 4
@@ -235,6 +235,8 @@ class Recorder:
 class Fused:
     """Fills the flat gradient of an optimiser, as `Autograd` does, on a CPU and faster.
 
+    Of the optimiser it takes over the update, too.
+
     Results depend on the number of threads of torch at the time of a call, and on nothing else that
     varies. Values must be non-negative, as everywhere in this library.
 
@@ -273,6 +275,7 @@ class Fused:
             and not (self.is_norm or self.is_joint)
             and self.library.can_sample(linear(network.decode)[-1].in_features)
         )
+        adam.update = self.update
         self.n_cells, self.n_workers = 0, 0  # for which there is memory
 
     @property
@@ -305,9 +308,22 @@ class Fused:
             program = self.programs[observed < SAMPLED_BELOW * x.numel()]
         return torch.tensor(self.library.step(ctypes.byref(program), ctypes.byref(minibatch)))
 
+    def update(self, rate: float) -> None:
+        """Step of Adam, as `Adam.update_by_torch`, but fast also where moments have decayed to 0."""
+        adam = self.adam
+        vectors = (adam.weights, adam.gradient, adam.mean, adam.square)
+        pointers = [c_void_p(vector.data_ptr()) for vector in vectors]
+        size, n_workers = c_int64(len(adam.weights)), self.threads()
+        constants = [c_double(value) for value in (rate, adam.beta1, BETA2, EPSILON)]
+        self.library.adam(*pointers, size, n_workers, *constants)
+
+    def threads(self) -> int:
+        """Threads of torch, where the compiled code can use them."""
+        return torch.get_num_threads() if self.is_parallel else 1
+
     def make_room(self, n_cells: int) -> None:
         """Have memory for minibatches of `n_cells`, and for as many threads as torch has now."""
-        n_workers = torch.get_num_threads() if self.is_parallel else 1
+        n_workers = self.threads()
         if n_cells <= self.n_cells and n_workers == self.n_workers:
             return
         self.n_cells, self.n_workers = max(n_cells, self.n_cells), n_workers
