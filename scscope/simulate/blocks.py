@@ -138,11 +138,11 @@ def dropout_mask(observed: sparse.csr_matrix, true: sparse.csr_matrix) -> sparse
 
 def in_order(function: Callable, items, threads: int | None) -> Iterator:
     """Results of a function in the order of its arguments, computed ahead by threads."""
+    from threadpoolctl import threadpool_limits
+
     threads = threads or len(os.sched_getaffinity(0))
-    if threads == 1 or len(items) == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
+    # Threads of matrix products would fight with ours, and rounding may depend on their number.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         ahead: deque = deque()
         for item in items:
             ahead.append(pool.submit(function, item))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from scscope.simulate.blocks import (
@@ -270,6 +269,8 @@ def dropout_rate_of(alpha: float, mixture: Mixture) -> float:
 
 def alpha_of(rate: float, mixture: Mixture) -> float:
     """Alpha at which a share `rate` of the positive values drops out; infinite for 0."""
+    from scipy.optimize import brentq
+
     if rate == 0:
         return math.inf
     low, high = (dropout_rate_of(10.0**power, mixture) for power in SEARCHED)
@@ -320,7 +321,8 @@ def draw_cells(
     latent *= mixture.latent_sd
     latent[:n_cells] += mixture.center[types[first : first + n_cells]]
 
-    true = project(latent, mixture.loading.astype(np.float32))[:n_cells]
+    # Of the whole block: rounding may depend on the size of a product.
+    true = (latent @ mixture.loading.astype(np.float32))[:n_cells]
     true += np.float32(mixture.offset)
     noise = random_stream(seed, "simlr/error", block).standard_normal(true.shape, np.float32)
     noise *= mixture.noise_sd.astype(np.float32)
@@ -334,15 +336,3 @@ def draw_cells(
     np.exp(chance, out=chance)
     draw = random_stream(seed, "simlr/dropout", block).random(true.shape, np.float32)
     return csr_of(true, draw > chance), csr_of(true, true != 0)
-
-
-def project(latent: np.ndarray, loading: np.ndarray) -> np.ndarray:
-    """Matrix product; shape (n_cells, n_genes).
-
-    On one thread, and of blocks that always have the same size, because the rounding of a product
-    may depend on either.
-    """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        return latent @ loading
