@@ -89,17 +89,20 @@ def call_r(code: str, *arguments, use: Callable):
         If the function stops.
     """
     run = _session()
-    with _silence():
-        answer = run(CALMLY)(run(code), *map(to_r, arguments))
-    said = {name: answer.rx2(name) for name in ("error", "warnings", "messages")}
-    for message in said["messages"]:
-        logger.info("R: %s", message.strip())
-    for message in said["warnings"]:
-        warnings.warn(f"R: {message}", RWarning, stacklevel=2)
+    answer, said = None, {}
     try:
+        with _silence(), warnings.catch_warnings():
+            # rpy2's on its own ways.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            answer = run(CALMLY)(run(code), *map(to_r, arguments))
+            said = from_r(answer)
+        for message in said["messages"]:
+            logger.info("R: %s", message.strip())
+        for message in said["warnings"]:
+            warnings.warn(f"R: {message}", RWarning, stacklevel=2)
         if len(said["error"]):
             raise RError(f"R stopped: {said['error'][0]}")
-        return use(from_r(answer.rx2("value")))
+        return use(said["value"])
     finally:
         del answer, said
         run("function() invisible(gc())")()
@@ -133,8 +136,10 @@ def from_r(value):
 
     if isinstance(value, robjects.vectors.ListVector):
         return {name: from_r(part) for name, part in zip(value.names, value, strict=True)}
+    if isinstance(value, type(robjects.NULL)):
+        return None
     if isinstance(value, robjects.vectors.FactorVector):
-        return np.array([value.levels[code - 1] for code in value])
+        return np.array(list(value.levels), dtype=str)[np.asarray(value) - 1]
     if isinstance(value, robjects.vectors.StrVector):
         return np.array(list(value), dtype=str)
     if isinstance(value, robjects.vectors.BoolVector):
@@ -165,6 +170,8 @@ def _silence() -> ExitStack:
     stack = ExitStack()
     for name in ("consolewrite_print", "consolewrite_warnerror"):
         stack.enter_context(
-            callbacks.obj_in_module(callbacks, name, lambda text: logger.info("R: %s", text.strip()))
+            callbacks.obj_in_module(
+                callbacks, name, lambda text: logger.info("R: %s", text.strip())
+            )
         )
     return stack
