@@ -27,6 +27,7 @@ Scale = Literal["counts", "size", "log", "size_unit", "log_unit", "rounded"]
 
 BLOCK = 2_000  # cells that are looked at or made dense at a time
 MAX_TARGETS = 1_000_000  # of each kind, missed entries and true zeros
+SPARED = 20_000_000  # bytes of a disk that stay free: indices, names and tables come last
 BINS = 24  # of the library sizes in a data card
 ROUNDING = 1e-6  # of float32, relative
 
@@ -494,8 +495,8 @@ def write_dataset(
     Raises
     ------
     OSError
-        If there is no space: before anything but the first block is written, where that can be
-        known. Nothing is left then.
+        If there is no space, as far as can be known before anything is written. Nothing is left
+        then.
     """
     stream = data if isinstance(data, Stream) else stream_of(data)
     digest, totals, n_positive, n_negative = ContentHash(), [], 0, 0
@@ -506,8 +507,10 @@ def write_dataset(
             matrices = {"X": observed}
             if true is not None and keep_true:
                 matrices["true"] = true
+            size = sum(rows.data.nbytes + rows.indices.nbytes for rows in matrices.values())
             if not writers:
-                _check_space(Path(path).parent, matrices.values(), len(stream.cells))
+                size *= len(stream.cells) / max(1, observed.shape[0])
+            _check_space(Path(path).parent, size)
             for name, rows in matrices.items():
                 if name not in writers:
                     parent = file if name == "X" else file["layers"]
@@ -593,16 +596,13 @@ def _non_negative(X: sparse.csr_matrix) -> sparse.csr_matrix:
     return X
 
 
-def _check_space(folder: Path, first: Iterable[sparse.csr_matrix], n_cells: int) -> None:
-    """Refuse a dataset of which the first block says that it is too large for the disk."""
-    first = list(first)
-    in_memory = sum(rows.data.nbytes + rows.nnz * 4 + rows.shape[0] * 8 for rows in first)
-    needed = in_memory * n_cells / max(1, first[0].shape[0])
+def _check_space(folder: Path, needed: float) -> None:
+    """Refuse to write more than there is space for: HDF5 does not survive a full disk."""
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if needed + SPARED > free:
         raise OSError(
             errno.ENOSPC,
-            f"{os.strerror(errno.ENOSPC)}: the dataset takes about {needed / 1e9:,.1f} GB and "
+            f"{os.strerror(errno.ENOSPC)}: {needed / 1e9:,.1f} GB are still to be written and "
             f"{free / 1e9:,.1f} GB are free. Make room, or write elsewhere (`pathvars.results`)",
             str(folder),
         )

@@ -3,6 +3,7 @@
 Uses what rpy2 3.5 (R 4.2) and rpy2 3.6 (newer R) have in common.
 """
 
+import gc
 import logging
 import os
 import shutil
@@ -105,6 +106,7 @@ def call_r(code: str, *arguments, use: Callable):
         return use(said["value"])
     finally:
         del answer, said
+        gc.collect()  # rpy2's handles are in reference cycles
         run("function() invisible(gc())")()
 
 
