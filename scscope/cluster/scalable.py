@@ -19,6 +19,7 @@ Order = Literal["shuffled", "contiguous"]
 # The paper's numbers for its 1.3 million cells: 500 subsets of 2,600 cells, 400 centroids in each.
 MOST_SUBSETS, SUBSET_SIZE, MOST_CENTROIDS = 500, 2_600, 400
 CELLS_PER_CENTROID = 6
+FEWEST_CENTROIDS = 200  # fewer cells than that are all their own centroids
 AT_A_TIME = 2**28  # bytes of cells that are read from a file before they are clustered
 CHUNK = 2**24  # bytes of a file that are read in one piece
 
@@ -138,7 +139,8 @@ def numbers_of(n_cells: int, n_subsets: int | None, n_centroids: int | None) -> 
         )
     smallest = n_cells // n_subsets
     if n_centroids is None:
-        n_centroids = min(max(smallest // CELLS_PER_CENTROID, 1), MOST_CENTROIDS)
+        fewest = min(-(-FEWEST_CENTROIDS // n_subsets), smallest)
+        n_centroids = min(max(smallest // CELLS_PER_CENTROID, fewest), MOST_CENTROIDS)
     if not 1 <= n_centroids <= smallest:
         raise ValueError(
             f"`n_centroids` is {n_centroids} but each of the {n_subsets} subsets of {n_cells} cells "

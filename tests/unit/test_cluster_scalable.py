@@ -48,7 +48,7 @@ def test_groups_are_found_and_the_choice_is_reported(cells):
 @pytest.mark.parametrize(
     ("n_cells", "expected"),
     [
-        (100, (1, 16)),
+        (100, (1, 100)),
         (2_600, (1, 400)),
         (26_000, (10, 400)),
         (1_300_000, (500, 400)),
