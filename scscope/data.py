@@ -1,6 +1,10 @@
 """The dataset contract: cells x genes in an AnnData file, and the scales on which methods see it."""
 
+import errno
 import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,17 +13,22 @@ import h5py
 import numpy as np
 from scipy import sparse
 
+from scscope import h5ad
 from scscope.atomic import beside
+from scscope.errors import NotApplicable
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 VALUES = ("counts", "continuous")
-SCALES = ("counts", "size", "log", "size_unit", "log_unit")
+SCALES = ("counts", "size", "log", "size_unit", "log_unit", "rounded")
 Values = Literal["counts", "continuous"]
-Scale = Literal["counts", "size", "log", "size_unit", "log_unit"]
+Scale = Literal["counts", "size", "log", "size_unit", "log_unit", "rounded"]
 
-BLOCK = 2_000  # cells that are made dense at a time
+BLOCK = 2_000  # cells that are looked at or made dense at a time
+MAX_TARGETS = 1_000_000  # of each kind, missed entries and true zeros
+SPARED = 20_000_000  # bytes of a disk that stay free: indices, names and tables come last
+BINS = 24  # of the library sizes in a data card
 ROUNDING = 1e-6  # of float32, relative
 
 
@@ -30,7 +39,8 @@ class Dataset:
     Parameters
     ----------
     X
-        CSR matrix of shape (n_cells, n_genes), float32, without stored zeros.
+        CSR matrix of shape (n_cells, n_genes), float32, without stored zeros. Negative values of
+        the file are 0 here: this is what methods are fed and scored with.
     cells, genes
         Names, arrays of shape (n_cells,) and (n_genes,).
     values
@@ -121,7 +131,7 @@ class Scaled:
         value = np.maximum(np.asarray(predicted, dtype=np.float64), 0) * self.unit[genes]
         if self.scale in ("log", "log_unit"):
             return value
-        if self.scale == "counts":
+        if self.scale in ("counts", "rounded"):
             return log_normalised(value, self.total[cells], median_total(self.total))
         return np.log1p(value)
 
@@ -166,7 +176,7 @@ def gene_sd(X: sparse.csr_matrix) -> np.ndarray:
 
 
 def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
-    """Bring a dataset to one of the five scales of the benchmark.
+    """Bring a dataset to one of the scales of the benchmark.
 
     Parameters
     ----------
@@ -176,7 +186,9 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         "counts": values as observed. "size": value x L / n_c, with n_c the observed total of the
         cell and L the median of n_c. "log": log1p of "size". "size_unit" and "log_unit": the same
         with every gene divided by its standard deviation over the cells; genes without variation
-        stay as they are. Nothing is centred, so zeros stay zeros on every scale.
+        stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
+        continuous values to the nearest whole number, off-label, for methods that take counts
+        only; counts stay as they are.
     with_labels
         Whether the labels come along. Only oracles may see them.
     """
@@ -186,7 +198,10 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
     total = cell_totals(data.X)
     X = data.X.astype(np.float64)
     unit = np.ones(X.shape[1])
-    if scale != "counts":
+    if scale == "rounded":
+        np.rint(X.data, out=X.data)
+        X.eliminate_zeros()
+    elif scale != "counts":
         factor = size_factor(total, median_total(total))
         X.data *= np.repeat(factor, np.diff(X.indptr))
     if scale.startswith("log"):
@@ -199,7 +214,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
     return Scaled(
         X=X.astype(np.float32),
         scale=scale,
-        values=data.values,
+        values="counts" if scale == "rounded" else data.values,
         cells=data.cells,
         genes=data.genes,
         total=total,
@@ -207,6 +222,26 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         batch=data.batch,
         label=data.label if with_labels else None,
     )
+
+
+def counts_of(data: Scaled) -> sparse.csr_matrix:
+    """The input of a method that models counts: CSR of whole numbers, shape (n_cells, n_genes).
+
+    Raises
+    ------
+    NotApplicable
+        If the data are no counts and have not been rounded.
+    """
+    if data.values != "counts":
+        raise NotApplicable(
+            f"This method models counts, and the dataset declares {data.values} values. "
+            "`scale: rounded` rounds them, off-label."
+        )
+    if data.scale not in ("counts", "rounded"):
+        raise ValueError(
+            f"This method models counts: its scale must be counts or rounded, got {data.scale!r}."
+        )
+    return data.X
 
 
 def top_genes(X: sparse.csr_matrix, n_genes: int) -> np.ndarray:
@@ -224,7 +259,7 @@ def top_genes(X: sparse.csr_matrix, n_genes: int) -> np.ndarray:
 
 
 def imputation_targets(
-    X: sparse.csr_matrix, true: sparse.csr_matrix, *, seed: int, max_targets: int = 1_000_000
+    X: sparse.csr_matrix, true: sparse.csr_matrix, *, seed: int, max_targets: int = MAX_TARGETS
 ) -> Targets:
     """Entries observed as zero, with their true values.
 
@@ -232,31 +267,94 @@ def imputation_targets(
     ----------
     X, true
         Observed and true values, CSR of shape (n_cells, n_genes).
+    seed, max_targets
+        See `TargetSampler`.
+    """
+    sampler = TargetSampler(seed=seed, max_targets=max_targets)
+    for start in range(0, X.shape[0], BLOCK):
+        sampler.add(X[start : start + BLOCK], true[start : start + BLOCK])
+    return sampler.targets()
+
+
+class TargetSampler:
+    """Collects imputation targets from blocks of cells that pass by.
+
+    Where there are more than `max_targets` entries of a kind, a uniform sample of that many is
+    kept. It does not depend on how the cells are cut into blocks. Negative values count as 0.
+
+    Parameters
+    ----------
     seed
-        Seed of the sample that is taken where there are more than `max_targets` entries.
+        Seed of the sample.
     max_targets
         Largest number of missed entries, and of true zeros, that is kept.
     """
-    missed, zero = [], []
-    for start in range(0, X.shape[0], BLOCK):
-        truth = true[start : start + BLOCK].toarray()
-        unseen = X[start : start + BLOCK].toarray() == 0
-        for entries, kind in ((unseen & (truth > 0), missed), (unseen & (truth == 0), zero)):
-            cell, gene = np.nonzero(entries)
-            kind.append((cell + start, gene, truth[cell, gene]))
 
-    rng = np.random.default_rng(seed)
-    kept = [_sample(parts, max_targets, rng) for parts in (missed, zero)]
-    cell, gene, value = (np.concatenate(arrays) for arrays in zip(*kept, strict=True))
-    return Targets(cell.astype(np.int64), gene.astype(np.int64), value.astype(np.float32))
+    def __init__(self, *, seed: int, max_targets: int = MAX_TARGETS):
+        missed, zeros = np.random.SeedSequence(seed).spawn(2)
+        self.missed, self.zeros = _Sample(missed, max_targets), _Sample(zeros, max_targets)
+        self._n_cells = 0
+
+    def add(self, observed: sparse.csr_matrix, true: sparse.csr_matrix) -> None:
+        """Look at the next cells: CSR of shape (n, n_genes)."""
+        truth = true.toarray()
+        unseen = observed.toarray() <= 0
+        for entries, sample in (
+            (unseen & (truth > 0), self.missed),
+            (unseen & (truth <= 0), self.zeros),
+        ):
+            sample.add(entries, np.maximum(truth, 0), self._n_cells)
+        self._n_cells += observed.shape[0]
+
+    def targets(self) -> Targets:
+        """What was collected, in the order of cells and genes: missed entries, then true zeros."""
+        cell, gene, value = (
+            np.concatenate(columns)
+            for columns in zip(self.missed.kept(), self.zeros.kept(), strict=True)
+        )
+        return Targets(cell.astype(np.int64), gene.astype(np.int64), value.astype(np.float32))
+
+    def counts(self) -> dict[str, int]:
+        """How many entries there are of each kind, and how many of each are kept at most."""
+        kinds = {"missed": self.missed.n_seen, "true_zeros": self.zeros.n_seen}
+        return {**kinds, "max_of_each": self.missed.size}
 
 
-def _sample(parts: list, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    if len(arrays[0]) <= size:
-        return arrays
-    chosen = np.sort(rng.choice(len(arrays[0]), size, replace=False))
-    return [array[chosen] for array in arrays]
+class _Sample:
+    """A uniform sample of entries: those with the smallest of as many random numbers."""
+
+    def __init__(self, seed: np.random.SeedSequence, size: int):
+        self.size, self.n_seen = size, 0
+        self._rng = np.random.default_rng(seed)
+        self._bound = 1.0
+        self._parts: list[tuple[np.ndarray, ...]] = []
+        self._n_held = 0
+
+    def add(self, entries: np.ndarray, values: np.ndarray, first_cell: int) -> None:
+        place = np.flatnonzero(entries)
+        self.n_seen += len(place)
+        rank = self._rng.random(len(place))
+        kept = np.flatnonzero(rank < self._bound)
+        cell, gene = np.divmod(place[kept], entries.shape[1])
+        self._parts.append((rank[kept], cell + first_cell, gene, values.reshape(-1)[place[kept]]))
+        self._n_held += len(kept)
+        if self._n_held > 2 * self.size:
+            self._shrink()
+
+    def kept(self) -> tuple[np.ndarray, ...]:
+        """Cells, genes and values of the sample."""
+        if self._n_held > self.size:
+            self._shrink()
+        if not self._parts:
+            return (np.empty(0),) * 3
+        return tuple(np.concatenate(column) for column in list(zip(*self._parts, strict=True))[1:])
+
+    def _shrink(self) -> None:
+        rank, *rest = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        self._bound = np.partition(rank, self.size)[self.size]
+        chosen = rank < self._bound
+        self._parts = [tuple(column[chosen] for column in (rank, *rest))]
+        self._n_held = int(np.count_nonzero(chosen))
 
 
 def no_targets() -> Targets:
@@ -276,94 +374,248 @@ def read_targets(path: str | Path) -> Targets:
         return Targets(file["cell"], file["gene"], file["value"])
 
 
-def content_hash(data: "AnnData") -> str:
-    """sha256 of values, names, labels, batches and true values; h5ad files themselves are not
-    stable byte by byte.
+@dataclass(frozen=True)
+class Stream:
+    """A dataset whose values come block by block, for what need not fit in memory.
+
+    Parameters
+    ----------
+    cells, genes
+        Names, arrays of shape (n_cells,) and (n_genes,).
+    values
+        "counts" or "continuous".
+    blocks
+        Gives observed and true values (or None) of consecutive cells, CSR of shape (n, n_genes).
+    obs, var
+        What is known of cells and genes: arrays of shape (n_cells,) and (n_genes,) by name.
+    uns
+        Further facts: texts, numbers, lists of texts.
     """
-    digest = hashlib.sha256()
-    for matrix in (data.X, data.layers.get("true")):
-        if matrix is None:
-            continue
-        digest.update(np.asarray(matrix.shape, dtype=np.int64))
-        digest.update(matrix.indptr.astype(np.int64))
-        digest.update(matrix.indices.astype(np.int64))
-        digest.update(matrix.data.astype(np.float32))
-    columns = [data.obs[name] for name in ("label", "batch") if name in data.obs]
-    for names in (data.obs_names, data.var_names, *columns):
-        digest.update("\0".join(map(str, names)).encode())
-    return digest.hexdigest()
+
+    cells: np.ndarray
+    genes: np.ndarray
+    values: Values
+    blocks: Callable[[], Iterable[tuple[sparse.csr_matrix, sparse.csr_matrix | None]]]
+    obs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    var: Mapping[str, np.ndarray] = field(default_factory=dict)
+    uns: Mapping = field(default_factory=dict)
 
 
-def write_dataset(data: "AnnData", path: str | Path) -> dict:
-    """Write a dataset as h5ad.
+def stream_of(data: "AnnData") -> Stream:
+    """The same dataset as a stream; layers other than `true` are left out."""
+
+    def blocks() -> Iterator[tuple[sparse.csr_matrix, sparse.csr_matrix | None]]:
+        true = data.layers.get("true")
+        for start in range(0, data.n_obs, BLOCK):
+            rows = slice(start, start + BLOCK)
+            yield data.X[rows], None if true is None else true[rows]
+
+    return Stream(
+        cells=data.obs_names.to_numpy().astype(str),
+        genes=data.var_names.to_numpy().astype(str),
+        values=data.uns["values"],
+        blocks=blocks,
+        obs={name: _plain_column(data.obs[name]) for name in data.obs},
+        var={name: _plain_column(data.var[name]) for name in data.var},
+        uns={name: value for name, value in data.uns.items() if name not in ("values", "hash")},
+    )
+
+
+class ContentHash:
+    """sha256 of values, names, labels, batches and true values, of blocks that pass by.
+
+    Of the content, because h5ad files are not stable byte by byte.
+    """
+
+    def __init__(self):
+        self._matrices: dict[str, list] = {}
+
+    def add(self, name: str, rows: sparse.csr_matrix) -> None:
+        """Take in the next rows of a matrix, canonical CSR."""
+        if name not in self._matrices:
+            self._matrices[name] = [hashlib.sha256() for _ in range(3)]
+        lengths, genes, values = self._matrices[name]
+        lengths.update(np.diff(rows.indptr).astype(np.int32))
+        genes.update(rows.indices.astype(np.int32, copy=False))
+        values.update(rows.data)
+
+    def hexdigest(self, stream: Stream) -> str:
+        """The hash, with names, labels and batches of the dataset."""
+        digest = hashlib.sha256()
+        for name, parts in self._matrices.items():
+            digest.update(name.encode())
+            for part in parts:
+                digest.update(part.digest())
+        columns = [stream.obs[name] for name in ("label", "batch") if name in stream.obs]
+        for names in (stream.cells, stream.genes, *columns):
+            digest.update("\0".join(names.astype(str).tolist()).encode())
+        return digest.hexdigest()
+
+
+def content_hash(data: "AnnData | Stream") -> str:
+    """The hash that `write_dataset` records, see `ContentHash`."""
+    stream = data if isinstance(data, Stream) else stream_of(data)
+    digest = ContentHash()
+    for observed, true in _canonical_blocks(stream):
+        digest.add("X", observed)
+        if true is not None:
+            digest.add("true", true)
+    return digest.hexdigest(stream)
+
+
+def write_dataset(
+    data: "AnnData | Stream",
+    path: str | Path,
+    *,
+    sampler: TargetSampler | None = None,
+    keep_true: bool = True,
+) -> dict:
+    """Write a dataset as h5ad, block by block.
 
     Parameters
     ----------
     data
         `X` and, where known, `layers["true"]`: cells x genes. `uns["values"]`: "counts" or
-        "continuous". `obs["label"]`, `obs["batch"]` where there are any. `X` and the layer are
-        brought to CSR float32 without stored zeros, in place.
+        "continuous". `obs["label"]`, `obs["batch"]` where there are any. Matrices are written as
+        CSR float32 without stored zeros. Or the same as a `Stream`, which is never held whole.
     path
         Where to write.
+    sampler
+        Takes in the imputation targets while the values pass by.
+    keep_true
+        Whether the true values go into the file; if not, they do not count for its hash either.
 
     Returns
     -------
     dict
-        The data card: shape, sparsity (share of zero entries), numbers of labels and batches,
-        kind of values and content hash.
-    """
-    data.X = _canonical(data.X)
-    if "true" in data.layers:
-        data.layers["true"] = _canonical(data.layers["true"])
-    for name in ("label", "batch"):
-        if name in data.obs:
-            data.obs[name] = data.obs[name].astype(str).astype("category")
-    data.uns["hash"] = content_hash(data)
+        The data card: shape, sparsity (share of entries that are zero or negative), share of
+        negative entries, numbers of labels and batches, kind of values, content hash; sizes of
+        `groups` and `batches`; `library_size` (see `library_card`).
 
-    with beside(path) as part:
-        data.write_h5ad(part)
+    Raises
+    ------
+    OSError
+        If there is no space, as far as can be known before anything is written. Nothing is left
+        then.
+    """
+    stream = data if isinstance(data, Stream) else stream_of(data)
+    digest, totals, n_positive, n_negative = ContentHash(), [], 0, 0
+    with beside(path) as part, h5py.File(part, "w") as file:
+        h5ad.create(file)
+        writers: dict[str, h5ad.MatrixWriter] = {}
+        for observed, true in _canonical_blocks(stream):
+            matrices = {"X": observed}
+            if true is not None and keep_true:
+                matrices["true"] = true
+            size = sum(rows.data.nbytes + rows.indices.nbytes for rows in matrices.values())
+            if not writers:
+                size *= len(stream.cells) / max(1, observed.shape[0])
+            _check_space(Path(path).parent, size)
+            for name, rows in matrices.items():
+                if name not in writers:
+                    parent = file if name == "X" else file["layers"]
+                    writers[name] = h5ad.MatrixWriter(parent, name, len(stream.genes))
+                writers[name].append(rows)
+                digest.add(name, rows)
+            if sampler is not None and true is not None:
+                sampler.add(observed, true)
+            positive = _non_negative(observed)
+            totals.append(cell_totals(positive))
+            n_positive += positive.nnz
+            n_negative += observed.nnz - positive.nnz
+        for writer in writers.values():
+            writer.finish()
+        h5ad.write_frame(file, "obs", stream.cells, stream.obs)
+        h5ad.write_frame(file, "var", stream.genes, stream.var)
+        facts = {**stream.uns, "values": stream.values, "hash": digest.hexdigest(stream)}
+        for name, value in facts.items():
+            h5ad.write_value(file["uns"], name, value)
+
+    n_entries = len(stream.cells) * len(stream.genes)
+    groups, batches = (_sizes(stream.obs.get(name)) for name in ("label", "batch"))
     return {
-        "n_cells": data.n_obs,
-        "n_genes": data.n_vars,
-        "sparsity": 1 - data.X.nnz / (data.n_obs * data.n_vars),
-        "n_labels": data.obs["label"].nunique() if "label" in data.obs else 0,
-        "n_batches": data.obs["batch"].nunique() if "batch" in data.obs else 0,
-        "values": data.uns["values"],
-        "hash": data.uns["hash"],
+        "n_cells": len(stream.cells),
+        "n_genes": len(stream.genes),
+        "sparsity": 1 - n_positive / n_entries,
+        "negative": n_negative / n_entries,
+        "n_labels": len(groups),
+        "n_batches": len(batches),
+        "values": stream.values,
+        "hash": facts["hash"],
+        "groups": groups,
+        "batches": batches,
+        "library_size": library_card(np.concatenate(totals)),
     }
 
 
-def read_dataset(path: str | Path) -> Dataset:
-    """Read what `write_dataset` wrote.
+def library_card(totals: np.ndarray) -> dict:
+    """What a data card says of the observed totals of the cells, shape (n_cells,).
 
-    Reads the HDF5 file itself: importing anndata takes longer than most small jobs.
+    Smallest, quartiles and largest; and how many cells lie in each of `BINS` bins of equal width
+    between the smallest and the largest.
     """
+    quantiles = np.quantile(totals, [0, 0.25, 0.5, 0.75, 1])
+    bins, _ = np.histogram(totals, BINS, range=(quantiles[0], quantiles[-1]))
+    names = ("min", "q25", "median", "q75", "max")
+    return {**dict(zip(names, quantiles.tolist(), strict=True)), "bins": bins.tolist()}
+
+
+def read_dataset(path: str | Path) -> Dataset:
+    """Read what `write_dataset` wrote; negative values become 0."""
     with h5py.File(path) as file:
         return Dataset(
-            X=_read_csr(file["X"]),
-            cells=_read_column(file["obs"], file["obs"].attrs["_index"]),
-            genes=_read_column(file["var"], file["var"].attrs["_index"]),
+            X=_non_negative(h5ad.read_csr(file["X"])),
+            cells=h5ad.read_column(file["obs"], file["obs"].attrs["_index"]),
+            genes=h5ad.read_column(file["var"], file["var"].attrs["_index"]),
             values=file["uns/values"].asstr()[()],
-            label=_read_column(file["obs"], "label") if "label" in file["obs"] else None,
-            batch=_read_column(file["obs"], "batch") if "batch" in file["obs"] else None,
+            label=h5ad.read_column(file["obs"], "label") if "label" in file["obs"] else None,
+            batch=h5ad.read_column(file["obs"], "batch") if "batch" in file["obs"] else None,
             hash=file["uns/hash"].asstr()[()],
         )
 
 
+def _canonical_blocks(
+    stream: Stream,
+) -> Iterator[tuple[sparse.csr_matrix, sparse.csr_matrix | None]]:
+    for observed, true in stream.blocks():
+        yield _canonical(observed), None if true is None else _canonical(true)
+
+
 def _canonical(matrix) -> sparse.csr_matrix:
     matrix = sparse.csr_matrix(matrix, dtype=np.float32)
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
+    if not (matrix.has_canonical_format and np.all(matrix.data)):
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
     return matrix
 
 
-def _read_csr(group: h5py.Group) -> sparse.csr_matrix:
-    parts = (group["data"][()], group["indices"][()], group["indptr"][()])
-    return sparse.csr_matrix(parts, shape=tuple(group.attrs["shape"]))
+def _non_negative(X: sparse.csr_matrix) -> sparse.csr_matrix:
+    if X.nnz and X.data.min() < 0:
+        X = X.maximum(0)
+    return X
 
 
-def _read_column(frame: h5py.Group, name: str) -> np.ndarray:
-    column = frame[name]
-    if isinstance(column, h5py.Dataset):
-        return column.asstr()[()].astype(str)
-    return column["categories"].asstr()[()].astype(str)[column["codes"][()]]
+def _check_space(folder: Path, needed: float) -> None:
+    """Refuse to write more than there is space for: HDF5 does not survive a full disk."""
+    free = shutil.disk_usage(folder).free
+    if needed + SPARED > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{os.strerror(errno.ENOSPC)}: {needed / 1e9:,.1f} GB are still to be written and "
+            f"{free / 1e9:,.1f} GB are free. Make room, or write elsewhere (`pathvars.results`)",
+            str(folder),
+        )
+
+
+def _sizes(names: np.ndarray | None) -> dict[str, int]:
+    if names is None:
+        return {}
+    known, sizes = np.unique(names, return_counts=True)
+    return dict(zip(known.tolist(), sizes.tolist(), strict=True))
+
+
+def _plain_column(column) -> np.ndarray:
+    """A column of a data frame as an array of numbers or of text."""
+    values = column.to_numpy()
+    return values if values.dtype.kind in "biuf" else values.astype(str)

@@ -66,7 +66,9 @@ def _words_of(error) -> list[str]:
     if error.validator == "pattern":
         return [f"{error.instance!r} is no name: use a-z, 0-9 and _, and begin with a letter."]
     if error.validator == "type":
-        wanted = KINDS.get(error.validator_value, error.validator_value)
+        kinds = error.validator_value
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        wanted = " or ".join(KINDS.get(kind, kind) for kind in kinds)
         return [f"{error.instance!r} must be {wanted}.{_hint(error.instance)}"]
     about = error.schema.get("description")
     return [f"{error.message}" + (f" ({about})." if about else ".")]

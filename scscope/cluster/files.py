@@ -208,4 +208,6 @@ def _chosen(key: str | None, known: list[str], path: Path) -> str:
     if key in known or (key is None and len(known) == 1):
         return key or known[0]
     what = f"no array {key!r}" if key else "not one array but several, or none"
-    raise ValueError(f"'{path}' has {what}. There is: {', '.join(known) or 'none'}. Name one of them.")
+    raise ValueError(
+        f"'{path}' has {what}. There is: {', '.join(known) or 'none'}. Name one of them."
+    )

@@ -9,7 +9,7 @@ from scscope.cluster.communities import Method
 from scscope.cluster.neighbours import check_latent
 from scscope.cluster.phenograph import phenograph
 from scscope.cluster.result import Clustering, Stopwatch
-from scscope.cluster.subsets import centroids_of
+from scscope.cluster.subsets import POOL, centroids_of
 
 if TYPE_CHECKING:
     import h5py
@@ -19,6 +19,7 @@ Order = Literal["shuffled", "contiguous"]
 # The paper's numbers for its 1.3 million cells: 500 subsets of 2,600 cells, 400 centroids in each.
 MOST_SUBSETS, SUBSET_SIZE, MOST_CENTROIDS = 500, 2_600, 400
 CELLS_PER_CENTROID = 6
+FEWEST_CENTROIDS = 200  # fewer cells than that are all their own centroids
 AT_A_TIME = 2**28  # bytes of cells that are read from a file before they are clustered
 CHUNK = 2**24  # bytes of a file that are read in one piece
 
@@ -39,7 +40,8 @@ def scalable(
 ) -> Clustering:
     """Cluster many cells: k-means in each of many subsets, PhenoGraph on all centroids.
 
-    A cell gets the label of the centroid that it belongs to; cells of centroids in communities of
+    Subsets have centroids of their own; a cell belongs to the nearest among those of eight subsets,
+    its own with them, and gets the label of that centroid. Cells of centroids in communities of
     `min_size` and fewer get -1 (the released code puts them into cluster 0).
 
     Parameters
@@ -86,15 +88,18 @@ def scalable(
     watch = Stopwatch()
     subset = _subset_of_cells(n_cells, n_subsets, seed, order)
     member = np.empty(n_cells, dtype=np.int32)
-    centroids = []
+    parts, n_before = [], 0
     with watch.phase("centroids"):
         for rows, points in _read_subsets(latent, subset, n_subsets):
             seeds = [seed + 1_000_003 * int(subset[own[0]]) for own in rows]
-            found = centroids_of(points, n_centroids, seeds, n_threads=n_threads, device=device)
-            for own, (centres, nearest) in zip(rows, found, strict=True):
-                member[own] = nearest + sum(map(len, centroids))
-                centroids.append(centres)
-    centroids = np.concatenate(centroids)
+            centres, members = centroids_of(
+                points, n_centroids, seeds, n_threads=n_threads, device=device
+            )
+            for own, nearest in zip(rows, members, strict=True):
+                member[own] = nearest + n_before
+            parts.append(centres)
+            n_before += len(centres)
+    centroids = np.concatenate(parts)
     if len(centroids) <= k:
         raise ValueError(
             f"{n_cells} cells in {n_subsets} subsets gave {len(centroids)} different centroids, but "
@@ -134,7 +139,8 @@ def numbers_of(n_cells: int, n_subsets: int | None, n_centroids: int | None) -> 
         )
     smallest = n_cells // n_subsets
     if n_centroids is None:
-        n_centroids = min(max(smallest // CELLS_PER_CENTROID, 1), MOST_CENTROIDS)
+        fewest = min(-(-FEWEST_CENTROIDS // n_subsets), smallest)
+        n_centroids = min(max(smallest // CELLS_PER_CENTROID, fewest), MOST_CENTROIDS)
     if not 1 <= n_centroids <= smallest:
         raise ValueError(
             f"`n_centroids` is {n_centroids} but each of the {n_subsets} subsets of {n_cells} cells "
@@ -157,7 +163,7 @@ def _read_subsets(
     """Subsets, as many at a time as fit into 256 MB: rows and points of each."""
     n_cells, n_latent = latent.shape
     n_rounds = -(-n_cells * n_latent * 4 // AT_A_TIME)
-    per_round = -(-n_subsets // n_rounds)
+    per_round = -(-n_subsets // (n_rounds * POOL)) * POOL
     for first in range(0, n_subsets, per_round):
         last = min(first + per_round, n_subsets)
         chosen = np.flatnonzero((subset >= first) & (subset < last))

@@ -1,4 +1,4 @@
-"""k-means of many small subsets: scikit-learn on threads, or PyTorch for all at once on a GPU."""
+"""Centroids of many small subsets: scikit-learn on threads, or PyTorch for all at once on a GPU."""
 
 import warnings
 
@@ -9,6 +9,10 @@ from scscope.cluster.threads import workers
 # Subsets have some 2,600 cells and 400 centroids: within 8 rounds the mean distance to the centroid
 # is less than 0.1 % above where it ends (see docs/clustering.md).
 N_ROUNDS = 8
+# Subsets whose centroids are pooled: a rare type of 0.1 % has 2 or 3 cells in a subset of 2,600, often
+# too few for a centroid of their own, but 20 in a pool.
+POOL = 8
+BLOCK = 512  # cells that are compared with a pool at a time
 ON_GPU = 2**26  # distances that are held at a time there: 256 MB
 
 Centroids = tuple[np.ndarray, np.ndarray]
@@ -21,8 +25,11 @@ def centroids_of(
     *,
     n_threads: int | None = None,
     device: str = "cpu",
-) -> list[Centroids]:
-    """Centroids of each subset by Lloyd's algorithm from randomly chosen cells.
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Centroids of subsets by Lloyd's algorithm from randomly chosen cells.
+
+    Each subset gets centroids of its own; then every cell goes to the nearest among those of eight
+    subsets, and these move to the mean of their cells once more.
 
     Parameters
     ----------
@@ -39,16 +46,42 @@ def centroids_of(
 
     Returns
     -------
-    list of tuple
-        For each subset its centroids, shape (at most n_centroids, n_latent), each the mean of its
-        cells, and the centroid of each cell, shape (n_cells,). Fewer come out where cells coincide.
+    tuple
+        Centroids, shape (at most n_subsets * n_centroids, n_latent), each the mean of its cells;
+        and for each subset the centroid of each cell, shape (n_cells,). Fewer centroids come out
+        where cells coincide.
     """
-    if device != "cpu":
-        return _together(subsets, n_centroids, seeds, device)
     with workers(n_threads) as pool:
-        return list(
-            pool.map(lambda points, seed: _alone(points, n_centroids, seed), subsets, seeds)
-        )
+        if device == "cpu":
+            tasks = [
+                (points, n_centroids, seed) for points, seed in zip(subsets, seeds, strict=True)
+            ]
+            found = list(pool.map(lambda task: _alone(*task), tasks))
+        else:
+            found = _together(subsets, n_centroids, seeds, device)
+        starts = range(0, len(subsets), POOL)
+        pools = [(subsets[start : start + POOL], found[start : start + POOL]) for start in starts]
+        pooled = list(pool.map(lambda task: _pooled(*task), pools))
+    members, n_before = [], 0
+    for centres, own in pooled:
+        members += [member + n_before for member in own]
+        n_before += len(centres)
+    return np.concatenate([centres for centres, _ in pooled]), members
+
+
+def _pooled(subsets: list[np.ndarray], found: list[Centroids]) -> tuple[np.ndarray, list]:
+    """Centroids of several subsets, and for each subset the nearest of them for each cell."""
+    if len(subsets) == 1:
+        return found[0][0], [found[0][1]]
+    centres = np.concatenate([own for own, _ in found])
+    middle = centres.mean(axis=0)
+    centres = centres - middle
+    square = (centres**2).sum(axis=1)
+    points = np.concatenate(subsets)
+    blocks = (points[start : start + BLOCK] - middle for start in range(0, len(points), BLOCK))
+    nearest = [np.argmin(square - 2 * (block @ centres.T), axis=1) for block in blocks]
+    centres, member = _means(points, np.concatenate(nearest))
+    return centres, np.split(member, np.cumsum([len(own) for own in subsets])[:-1])
 
 
 def _alone(points: np.ndarray, n_centroids: int, seed: int) -> Centroids:

@@ -25,6 +25,7 @@ SCALES = {
     "size_unit": "no log, genes / s.d.",
     "log_unit": "log1p, genes / s.d.",
     "counts": "as observed",
+    "rounded": "off-label: rounded to whole numbers",
 }
 CLUSTERERS = {
     "phenograph": "PhenoGraph",

@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from scscope.report import content
+from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
 
 MAX_SVG = 1_500_000  # bytes; larger drawings are shown as pixels
 
@@ -20,6 +21,7 @@ def render(
     scores: pd.DataFrame,
     runs: pd.DataFrame,
     datasets: pd.DataFrame,
+    cards: Iterable[dict],
     config: Mapping,
     versions: Mapping[str, str],
 ) -> str:
@@ -33,6 +35,8 @@ def render(
         Name, title, caption, and the drawing as SVG and as PNG of each figure.
     scores, runs, datasets
         The gathered tables.
+    cards
+        Data cards of all datasets and seeds.
     config
         Settings of the run.
     versions
@@ -62,6 +66,8 @@ def render(
         devices=", ".join(sorted(set(runs["device"].dropna().astype(str)))),
         without_result=content.without_result(runs),
         datasets=content.dataset_rows(datasets),
+        cards=data_cards(cards),
+        chart={"width": WIDTH, "height": HEIGHT, "second": WIDTH + GAP},
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         versions=versions,
         run_versions=runs["versions"].dropna().value_counts().sort_index().to_dict(),

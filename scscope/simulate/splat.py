@@ -1,29 +1,47 @@
 """Splat: the simulation model of the R package Splatter (Zappia, Phipson and Oshlack,
 Genome Biology 18:174, 2017), written anew in NumPy.
 
-It follows the published model, for one batch, and agrees with Splatter in distribution; the
-random numbers themselves differ.
+It follows the published model for single populations, groups and batches, and agrees with Splatter
+in distribution; the random numbers themselves differ.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from scscope.seeds import derive_seed
+from scscope.simulate.blocks import (
+    Rows,
+    Simulation,
+    cells_per_block,
+    csr_of,
+    names,
+    random_stream,
+)
+from scscope.simulate.parameters import (
+    FINITE,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    PROBABILITY,
+    SEED,
+    cells_of_batches,
+    distribution,
+    one_for_each,
+    require,
+    require_flag,
+    require_one_of,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-DROPOUT_TYPES = ("none", "experiment")
-
-# Cells that share random streams. Part of the model: another number gives other data.
-BLOCK = 1_000
+DROPOUT_TYPES = ("none", "experiment", "batch", "group", "cell")
+Numbers = float | Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -33,179 +51,287 @@ class Population:
     Parameters
     ----------
     profile
-        Share of each gene in the expression of each group, shape (n_groups, n_genes); rows sum
-        to 1.
-    group_prob
-        Probability of each group, shape (n_groups,).
-    lib_loc, lib_scale
-        Mean and standard deviation of the log library size.
+        Share of each gene in the expression of each kind of cell, a batch and a group, shape
+        (n_kinds, n_genes); rows sum to 1.
+    kind
+        Kind of each cell, shape (n_cells,).
+    library
+        Expected library size of each cell, shape (n_cells,).
     bcv_common
         Variation that all genes share.
     bcv_spread
         Factor df / chi2 on the squared variation of each gene, shape (n_genes,).
     dropout
-        Midpoint and slope of the dropout curve, or None without dropout.
+        Midpoint and slope of the dropout curve of each cell, both of shape (n_cells,), or None
+        without dropout.
     seed
         Seed of the simulation.
     """
 
     profile: np.ndarray
-    group_prob: np.ndarray
-    lib_loc: float
-    lib_scale: float
+    kind: np.ndarray
+    library: np.ndarray
     bcv_common: float
     bcv_spread: np.ndarray
-    dropout: tuple[float, float] | None
+    dropout: tuple[np.ndarray, np.ndarray] | None
     seed: int
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Simulated cells.
-
-    Parameters
-    ----------
-    observed, true
-        Counts with and without dropout, CSR of shape (n_cells, n_genes), float32.
-    group
-        Index of the group of each cell, shape (n_cells,).
-    library
-        Expected library size of each cell, shape (n_cells,).
-    """
-
-    observed: sparse.csr_matrix
-    true: sparse.csr_matrix
-    group: np.ndarray
-    library: np.ndarray
-
-
-def splat(
-    *,
-    n_cells: int,
-    n_genes: int,
-    group_prob: Sequence[float] = (1.0,),
-    dropout_type: Literal["none", "experiment"] = "none",
-    dropout_mid: float = 0.0,
-    dropout_shape: float = -1.0,
-    mean_rate: float = 0.3,
-    mean_shape: float = 0.6,
-    lib_loc: float = 11,
-    lib_scale: float = 0.2,
-    out_prob: float = 0.05,
-    out_fac_loc: float = 4,
-    out_fac_scale: float = 0.5,
-    de_prob: float = 0.1,
-    de_down_prob: float = 0.5,
-    de_fac_loc: float = 0.1,
-    de_fac_scale: float = 0.4,
-    bcv_common: float = 0.1,
-    bcv_df: float = 60,
-    seed: int,
-) -> "AnnData":
-    """Simulate counts of groups of cells, with dropout, by the Splat model.
+@dataclass(frozen=True, kw_only=True)
+class SplatSettings:
+    """Parameters of the Splat model, checked.
 
     Names and defaults are Splatter's, with `.` and capitals written as `_`. All logarithms are
     natural.
 
     Parameters
     ----------
-    n_cells, n_genes
+    n_genes, n_cells
         Shape of the data. The first cells of a larger simulation are those of a smaller one.
+    batch_cells
+        Number of cells of each batch, in place of `n_cells`.
+    batch_fac_loc, batch_fac_scale
+        Log-normal distribution of the factors on the gene means of a batch; each a number, or a
+        list with one for each batch. A single batch has no factors.
+    batch_rm_effect
+        Whether batches differ in name alone.
     group_prob
         Probability of each group; they sum to 1. As in Splatter, a single group has no
         differential expression.
     dropout_type
-        "none", or "experiment": one dropout curve for all cells.
+        "none", or for what there is a dropout curve: the whole "experiment", each "batch", "group"
+        or "cell".
     dropout_mid, dropout_shape
         Log mean at which half of the counts drop out, and slope of the logistic curve; negative
-        where low means drop out more often. Without effect if `dropout_type` is "none".
+        where low means drop out more often. A list with one for each batch, group or cell where
+        the type says so. Without effect if `dropout_type` is "none".
     mean_rate, mean_shape
         Gamma distribution of the gene means.
-    lib_loc, lib_scale
-        Log-normal distribution of the library sizes.
+    lib_loc, lib_scale, lib_norm
+        Log-normal distribution of the library sizes, or normal if `lib_norm`. Negative sizes are
+        then half of the smallest positive one, so that they depend on the number of cells.
     out_prob, out_fac_loc, out_fac_scale
         Probability that a gene is an outlier, and the log-normal factor by which it then exceeds
         the median gene mean.
     de_prob, de_down_prob, de_fac_loc, de_fac_scale
         Probability that a gene is differentially expressed in a group, probability that it is
-        then lowered, and the log-normal factor.
+        then lowered, and the log-normal factor; each a number, or a list with one for each group.
     bcv_common, bcv_df
         Biological variation that all genes share, and degrees of freedom of its spread over
-        genes.
+        genes; infinite for none.
     seed
         Seed of the simulation. The true counts of a seed do not depend on the dropout.
+    """
+
+    n_genes: int
+    n_cells: int | None = None
+    batch_cells: Sequence[int] | None = None
+    batch_fac_loc: Numbers = 0.1
+    batch_fac_scale: Numbers = 0.1
+    batch_rm_effect: bool = False
+    group_prob: Sequence[float] = (1.0,)
+    dropout_type: str = "none"
+    dropout_mid: Numbers = 0.0
+    dropout_shape: Numbers = -1.0
+    mean_rate: float = 0.3
+    mean_shape: float = 0.6
+    lib_loc: float = 11
+    lib_scale: float = 0.2
+    lib_norm: bool = False
+    out_prob: float = 0.05
+    out_fac_loc: float = 4
+    out_fac_scale: float = 0.5
+    de_prob: Numbers = 0.1
+    de_down_prob: Numbers = 0.5
+    de_fac_loc: Numbers = 0.1
+    de_fac_scale: Numbers = 0.4
+    bcv_common: float = 0.1
+    bcv_df: float = 60
+    seed: int
+
+    def __post_init__(self):
+        """Refuse what cannot be; bring what may be a number or a list to arrays."""
+        require(POSITIVE_INTEGER, n_genes=self.n_genes)
+        require(SEED, seed=self.seed)
+        require(POSITIVE, mean_rate=self.mean_rate, mean_shape=self.mean_shape)
+        if self.bcv_df != math.inf:
+            require(POSITIVE, bcv_df=self.bcv_df)
+        require(NON_NEGATIVE, lib_scale=self.lib_scale, out_fac_scale=self.out_fac_scale)
+        require(NON_NEGATIVE, bcv_common=self.bcv_common)
+        require(PROBABILITY, out_prob=self.out_prob)
+        require(FINITE, lib_loc=self.lib_loc, out_fac_loc=self.out_fac_loc)
+        require_flag(lib_norm=self.lib_norm, batch_rm_effect=self.batch_rm_effect)
+        require_one_of(DROPOUT_TYPES, dropout_type=self.dropout_type)
+
+        group_prob = distribution(self.group_prob)
+        sizes = cells_of_batches(self.n_cells, self.batch_cells)
+        many = {"group": len(group_prob), "batch": len(sizes), "cell": sum(sizes)}
+        unit = self.dropout_type if self.dropout_type in many else "experiment"
+        arrays = {"group_prob": group_prob, "batch_cells": np.array(sizes)}
+        for name, kind, rule in (
+            ("de_prob", "group", PROBABILITY),
+            ("de_down_prob", "group", PROBABILITY),
+            ("de_fac_loc", "group", FINITE),
+            ("de_fac_scale", "group", NON_NEGATIVE),
+            ("batch_fac_loc", "batch", FINITE),
+            ("batch_fac_scale", "batch", NON_NEGATIVE),
+            ("dropout_mid", unit, FINITE),
+            ("dropout_shape", unit, FINITE),
+        ):
+            # As in Splatter, one dropout curve does not stand for several batches, groups, cells.
+            spread = not name.startswith("dropout")
+            value = getattr(self, name)
+            arrays[name] = one_for_each(name, value, kind, many.get(kind, 1), rule, spread=spread)
+        for name, value in {**arrays, "n_cells": sum(sizes)}.items():
+            object.__setattr__(self, name, value)
+
+
+def splat(*, threads: int | None = None, **parameters) -> "AnnData":
+    """Simulate counts of groups and batches of cells, with dropout, by the Splat model.
+
+    Parameters
+    ----------
+    threads
+        Threads that draw; without it, as many as there are cores. The data do not depend on it.
+    parameters
+        Those of `SplatSettings`.
 
     Returns
     -------
     AnnData
-        Counts, with those before dropout in `layers["true"]`. `obs["label"]`: group.
-        `obs["expected_library_size"]`. `var["base_mean"]`, `var["outlier_factor"]`,
+        Counts, with those before dropout in `layers["true"]` and the positive counts that dropped
+        out marked in `layers["dropout"]`. `obs["label"]`: group; `obs["batch"]` where there are
+        several; `obs["expected_library_size"]`. `var["base_mean"]`, `var["outlier_factor"]`,
         `var["gene_mean"]`: mean before and after outliers, and the factor between the median and
-        an outlier. `var["de_factor_group1"]` and so on. `uns["values"]`: "counts".
+        an outlier. `var["de_factor_group1"]`, `var["batch_factor_batch1"]` and so on.
+        `uns["values"]`: "counts".
     """
-    _require(_POSITIVE_INTEGER, n_cells=n_cells, n_genes=n_genes)
-    _require(_SEED, seed=seed)
-    _require(_POSITIVE, mean_rate=mean_rate, mean_shape=mean_shape, bcv_df=bcv_df)
-    _require(_NON_NEGATIVE, lib_scale=lib_scale, out_fac_scale=out_fac_scale)
-    _require(_NON_NEGATIVE, de_fac_scale=de_fac_scale, bcv_common=bcv_common)
-    _require(_PROBABILITY, out_prob=out_prob, de_prob=de_prob, de_down_prob=de_down_prob)
-    _require(_FINITE, lib_loc=lib_loc, out_fac_loc=out_fac_loc, de_fac_loc=de_fac_loc)
-    _require(_FINITE, dropout_mid=dropout_mid, dropout_shape=dropout_shape)
-    if dropout_type not in DROPOUT_TYPES:
-        raise ValueError(
-            f"Unknown `dropout_type` {dropout_type!r}. Known types: {', '.join(DROPOUT_TYPES)}."
-        )
-    group_prob = distribution(group_prob)
+    return splat_simulation(**parameters).to_anndata(threads=threads)
 
-    # Heavy, and not needed by those who only look up the simulator or stream its blocks.
-    import pandas as pd
-    from anndata import AnnData
 
-    base_mean = _stream(seed, "gene mean").gamma(mean_shape, 1 / mean_rate, n_genes)
-    outlier_factor = _factors(
-        _stream(seed, "outlier"), n_genes, out_prob, 0, out_fac_loc, out_fac_scale
-    )
-    gene_mean = np.where(outlier_factor == 1, base_mean, np.median(base_mean) * outlier_factor)
-    de_factor = np.ones((len(group_prob), n_genes))
-    if len(group_prob) > 1:
-        for group, factor in enumerate(de_factor):
-            rng = _stream(seed, "differential expression", group)
-            factor[:] = _factors(rng, n_genes, de_prob, de_down_prob, de_fac_loc, de_fac_scale)
-    expression = gene_mean * de_factor  # (n_groups, n_genes)
+def splat_simulation(**parameters) -> Simulation:
+    """Set up a simulation by the Splat model, to be held in memory or streamed to a file.
 
+    Parameters
+    ----------
+    parameters
+        Those of `SplatSettings`.
+    """
+    settings = SplatSettings(**parameters)
+    base_mean, outlier_factor = draw_genes(settings)
+    gene_mean = with_outliers(base_mean, outlier_factor)
+    de_factor, batch_factor = draw_de_factors(settings), draw_batch_factors(settings)
+    # (n_batches, n_groups, n_genes)
+    expression = gene_mean * batch_factor[:, None] * de_factor
+    profile = expression / expression.sum(axis=-1, keepdims=True)
+
+    group, library = draw_groups_and_libraries(settings)
+    batch = np.repeat(np.arange(len(batch_factor)), settings.batch_cells)
     population = Population(
-        profile=expression / expression.sum(axis=1, keepdims=True),
-        group_prob=group_prob,
-        lib_loc=lib_loc,
-        lib_scale=lib_scale,
-        bcv_common=bcv_common,
-        bcv_spread=bcv_df / _stream(seed, "spread").chisquare(bcv_df, n_genes),
-        dropout=(dropout_mid, dropout_shape) if dropout_type == "experiment" else None,
-        seed=seed,
+        profile=profile.reshape(-1, settings.n_genes),
+        kind=batch * len(de_factor) + group,
+        library=library,
+        bcv_common=settings.bcv_common,
+        bcv_spread=variation_spread(settings),
+        dropout=dropout_curves(settings, batch, group),
+        seed=settings.seed,
     )
-    blocks = [
-        draw_cells(population, start // BLOCK, min(BLOCK, n_cells - start))
-        for start in range(0, n_cells, BLOCK)
-    ]
 
-    groups = np.array([f"Group{group + 1}" for group in range(len(group_prob))])
-    obs = {
-        "label": groups[np.concatenate([cells.group for cells in blocks])],
-        "expected_library_size": np.concatenate([cells.library for cells in blocks]),
-    }
+    groups, batches = names("Group", len(de_factor)), names("Batch", len(batch_factor))
     var = {"base_mean": base_mean, "outlier_factor": outlier_factor, "gene_mean": gene_mean}
-    for group, factor in zip(groups, de_factor, strict=True):
-        var[f"de_factor_{group.lower()}"] = factor
-    return AnnData(
-        X=sparse.vstack([cells.observed for cells in blocks], format="csr"),
-        layers={"true": sparse.vstack([cells.true for cells in blocks], format="csr")},
-        obs=pd.DataFrame(obs, index=[f"Cell{cell + 1}" for cell in range(n_cells)]),
-        var=pd.DataFrame(var, index=[f"Gene{gene + 1}" for gene in range(n_genes)]),
-        uns={"values": "counts"},
+    var |= {f"de_factor_{g.lower()}": f for g, f in zip(groups, de_factor, strict=True)}
+    obs = {"label": groups[group]}
+    if len(batches) > 1:
+        var |= {f"batch_factor_{b.lower()}": f for b, f in zip(batches, batch_factor, strict=True)}
+        obs["batch"] = batches[batch]
+    return Simulation(
+        n_cells=settings.n_cells,
+        n_genes=settings.n_genes,
+        values="counts",
+        obs={**obs, "expected_library_size": library},
+        var=var,
+        draw=lambda block, n: draw_cells(population, block, n),
     )
 
 
-def draw_cells(population: Population, block: int, n_cells: int) -> Cells:
+def draw_genes(settings: SplatSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the genes before outliers, and outlier factors, both of shape (n_genes,)."""
+    rng = random_stream(settings.seed, "splat/gene mean")
+    base_mean = rng.gamma(settings.mean_shape, 1 / settings.mean_rate, settings.n_genes)
+    rng = random_stream(settings.seed, "splat/outlier")
+    loc, scale = settings.out_fac_loc, settings.out_fac_scale
+    return base_mean, lognormal_factors(rng, settings.n_genes, settings.out_prob, 0, loc, scale)
+
+
+def draw_de_factors(settings: SplatSettings) -> np.ndarray:
+    """Factors of each group on the gene means, shape (n_groups, n_genes); 1 for a single group."""
+    factors = np.ones((len(settings.group_prob), settings.n_genes))
+    if len(factors) > 1:
+        each = (
+            *(settings.de_prob, settings.de_down_prob),
+            *(settings.de_fac_loc, settings.de_fac_scale),
+        )
+        for group, how in enumerate(zip(*each, strict=True)):
+            rng = random_stream(settings.seed, "splat/differential expression", group)
+            factors[group] = lognormal_factors(rng, settings.n_genes, *how)
+    return factors
+
+
+def draw_batch_factors(settings: SplatSettings) -> np.ndarray:
+    """Factors of each batch on the gene means, shape (n_batches, n_genes); 1 for a single batch."""
+    factors = np.ones((len(settings.batch_cells), settings.n_genes))
+    if len(factors) > 1 and not settings.batch_rm_effect:
+        each = zip(settings.batch_fac_loc, settings.batch_fac_scale, strict=True)
+        for batch, (loc, scale) in enumerate(each):
+            rng = random_stream(settings.seed, "splat/batch", batch)
+            factors[batch] = lognormal_factors(rng, settings.n_genes, 1, 0.5, loc, scale)
+    return factors
+
+
+def dropout_curves(
+    settings: SplatSettings, batch: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Midpoint and slope of each cell's dropout curve, both of shape (n_cells,), or None.
+
+    Parameters
+    ----------
+    settings
+        The parameters.
+    batch, group
+        Index of the batch and of the group of each cell, shape (n_cells,).
+    """
+    if settings.dropout_type == "none":
+        return None
+    of_cell = {"batch": batch, "group": group, "cell": np.arange(settings.n_cells)}
+    which = of_cell.get(settings.dropout_type, np.zeros(settings.n_cells, dtype=int))
+    return settings.dropout_mid[which], settings.dropout_shape[which]
+
+
+def draw_groups_and_libraries(settings: SplatSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Group and expected library size of each cell, both of shape (n_cells,)."""
+    seed, loc, scale = settings.seed, settings.lib_loc, settings.lib_scale
+    size = cells_per_block(settings.n_genes)
+    groups, libraries = [], []
+    for block, start in enumerate(range(0, settings.n_cells, size)):
+        n = min(size, settings.n_cells - start)
+        rng = random_stream(seed, "splat/group", block)
+        groups.append(rng.choice(len(settings.group_prob), n, p=settings.group_prob))
+        rng = random_stream(seed, "splat/library", block)
+        draw = rng.normal if settings.lib_norm else rng.lognormal
+        libraries.append(draw(loc, scale, n))
+    library = np.concatenate(libraries)
+    if settings.lib_norm:
+        positive = library > 0
+        if not positive.any():
+            raise ValueError(
+                f"No library size is positive: with `lib_norm`, `lib_loc` {loc:g} and `lib_scale` "
+                f"{scale:g} are its mean and standard deviation, not those of its logarithm."
+            )
+        library[library < 0] = library[positive].min() / 2
+    return np.concatenate(groups), library
+
+
+def draw_cells(population: Population, block: int, n_cells: int) -> Rows:
     """Simulate one block of cells; blocks can be drawn in any order.
 
     Parameters
@@ -215,34 +341,62 @@ def draw_cells(population: Population, block: int, n_cells: int) -> Cells:
     block
         Number of the block, from 0.
     n_cells
-        Number of cells, `BLOCK` except in the last block. Fewer give the first of the same cells.
+        Number of its cells. Fewer give the first of the same cells.
+
+    Returns
+    -------
+    tuple
+        Observed and true counts, CSR of shape (n_cells, n_genes), float32.
     """
-    seed, n_groups = population.seed, len(population.group_prob)
-    group = _stream(seed, "group", block).choice(n_groups, n_cells, p=population.group_prob)
-    library = _stream(seed, "library", block).lognormal(
-        population.lib_loc, population.lib_scale, n_cells
-    )
-    base = population.profile[group] * library[:, None]  # (n_cells, n_genes), as all below
+    seed, n_genes = population.seed, population.profile.shape[1]
+    first = block * cells_per_block(n_genes)
+    cells = slice(first, first + n_cells)
+    base = population.profile[population.kind[cells]]  # (n_cells, n_genes), as all below
+    base *= population.library[cells, None]
 
-    # Gamma with mean `base` and variance (base * bcv)^2, bcv = (common + 1 / sqrt(base)) *
-    # sqrt(spread). Multiplied out, so that a mean of zero divides nothing.
-    scale = (population.bcv_common * np.sqrt(base) + 1) ** 2 * population.bcv_spread
-    mean = _stream(seed, "variation", block).standard_gamma(base / scale) * scale
-    counts = _stream(seed, "count", block).poisson(mean)
-    true = sparse.csr_matrix(counts, dtype=np.float32)
+    mean = draw_means(base, population.bcv_common, population.bcv_spread, seed, block)
+    counts = random_stream(seed, "splat/count", block).poisson(mean)
+    positive = counts > 0
+    true = csr_of(counts, positive)
+    if population.dropout is None:
+        return true.copy(), true
 
-    observed = true.copy()
-    if population.dropout is not None:
-        mid, shape = population.dropout
-        # Only positive counts, in the row-major order of `true`: others have nothing to lose, and
-        # their mean may be zero.
-        probability = expit(shape * (np.log(mean[counts > 0]) - mid))
-        observed.data[_stream(seed, "dropout", block).random(true.nnz) < probability] = 0
-        observed.eliminate_zeros()
-    return Cells(observed, true, group, library)
+    # Only positive counts, in the row-major order of `true`: others have nothing to lose, and
+    # their mean may be zero.
+    mid, shape = (np.repeat(v[cells], np.diff(true.indptr)) for v in population.dropout)
+    probability = expit(shape * (np.log(mean[positive]) - mid))
+    kept = random_stream(seed, "splat/dropout", block).random(true.nnz) >= probability
+    start = np.concatenate([np.zeros(1, np.int32), np.cumsum(kept, dtype=np.int32)])[true.indptr]
+    observed = sparse.csr_matrix((true.data[kept], true.indices[kept], start), shape=true.shape)
+    return observed, true
 
 
-def _factors(
+def draw_means(
+    base: np.ndarray, common: float, spread: np.ndarray, seed: int, block: int
+) -> np.ndarray:
+    """Means of the cells after biological variation; shape of `base`, (n_cells, n_genes).
+
+    Gamma with mean `base` and variance (base * bcv)^2, bcv = (common + 1 / sqrt(base)) *
+    sqrt(spread). Multiplied out, so that a mean of zero divides nothing.
+    """
+    scale = (common * np.sqrt(base) + 1) ** 2 * spread
+    return random_stream(seed, "splat/variation", block).standard_gamma(base / scale) * scale
+
+
+def variation_spread(settings: SplatSettings) -> np.ndarray:
+    """Factor df / chi2 on the squared variation of each gene, shape (n_genes,); 1 if infinite."""
+    if settings.bcv_df == math.inf:
+        return np.ones(settings.n_genes)
+    rng = random_stream(settings.seed, "splat/spread")
+    return settings.bcv_df / rng.chisquare(settings.bcv_df, settings.n_genes)
+
+
+def with_outliers(base_mean: np.ndarray, outlier_factor: np.ndarray) -> np.ndarray:
+    """Gene means in which outliers are the median mean times their factor; shape (n_genes,)."""
+    return np.where(outlier_factor == 1, base_mean, np.median(base_mean) * outlier_factor)
+
+
+def lognormal_factors(
     rng: np.random.Generator, n: int, prob: float, down_prob: float, loc: float, scale: float
 ) -> np.ndarray:
     """Log-normal factor where selected, else 1; shape (n,).
@@ -254,41 +408,3 @@ def _factors(
     down = rng.random(n) < down_prob
     size = np.abs(rng.normal(loc, scale, n))
     return np.exp(np.where(selected, np.where(down, -size, size), 0))
-
-
-def _stream(seed: int, step: str, *part: int) -> np.random.Generator:
-    """Random numbers of one step, or of one part of it: a group or a block of cells."""
-    key = np.random.SeedSequence(derive_seed(seed, f"splat/{step}"), spawn_key=part)
-    return np.random.Generator(np.random.PCG64(key))
-
-
-# What a parameter may be, in words and as a test.
-_Rule = tuple[str, Callable[[float], bool]]
-_POSITIVE_INTEGER: _Rule = ("a positive integer", lambda x: isinstance(x, Integral) and x > 0)
-_SEED: _Rule = ("a non-negative integer", lambda x: isinstance(x, Integral) and x >= 0)
-_POSITIVE: _Rule = ("a finite number above 0", lambda x: x > 0)
-_NON_NEGATIVE: _Rule = ("a finite number from 0", lambda x: x >= 0)
-_PROBABILITY: _Rule = ("a probability, from 0 to 1", lambda x: 0 <= x <= 1)
-_FINITE: _Rule = ("a finite number", lambda _: True)
-
-
-def _require(rule: _Rule, **parameters: float) -> None:
-    allowed, holds = rule
-    for name, value in parameters.items():
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (is_number and math.isfinite(value) and holds(value)):
-            raise ValueError(f"`{name}` must be {allowed}, got {value!r}.")
-
-
-def distribution(group_prob: Sequence[float]) -> np.ndarray:
-    """The probabilities of the groups, checked; shape (n_groups,)."""
-    if np.ndim(group_prob) != 1:
-        raise ValueError(f"`group_prob` must be a list of probabilities, got {group_prob!r}.")
-    for group, prob in enumerate(group_prob):
-        _require(_PROBABILITY, **{f"group_prob[{group}]": prob})
-    total = math.fsum(group_prob)
-    if not math.isclose(total, 1, abs_tol=1e-6):
-        raise ValueError(
-            f"`group_prob` must sum to 1, got {group_prob!r}, which sums to {total:g}."
-        )
-    return np.array(group_prob, dtype=float) / total

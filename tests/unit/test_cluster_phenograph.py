@@ -132,10 +132,16 @@ def test_leiden_is_scanpys_on_the_same_graph(simulated):
         "connectivities_key": "connectivities",
         "params": {"method": "umap", "n_neighbors": 15},
     }
-    scanpy.tl.leiden(cells, flavor="igraph", n_iterations=4, directed=False, random_state=0)
-    assert adjusted_rand_score(found.labels, cells.obs["leiden"]) > 0.95
-    theirs = graph.modularity(cells.obs["leiden"].astype(int).tolist())
-    assert found.modularity == pytest.approx(theirs, abs=2e-3)
+    theirs = []
+    for seed in range(5):
+        settings = {"flavor": "igraph", "n_iterations": 4, "directed": False, "random_state": seed}
+        scanpy.tl.leiden(cells, **settings)
+        theirs.append(cells.obs["leiden"].astype(int).to_numpy())
+    itself = [adjusted_rand_score(a, b) for a, b in combinations(theirs, 2)]
+    with_ours = [adjusted_rand_score(found.labels, other) for other in theirs]
+    assert min(itself) - 0.05 < np.mean(with_ours)
+    modularity = np.mean([graph.modularity(other.tolist()) for other in theirs])
+    assert found.modularity == pytest.approx(modularity, abs=2e-3)
 
 
 def test_edges_of_the_plain_graph_all_count_the_same(simulated):

@@ -332,7 +332,9 @@ def timed(seconds: dict[int, list[float]], status: str = "ok") -> pd.DataFrame:
 
 
 def test_growth_of_time_is_fitted_and_its_spread_drawn():
-    figure = load_panel("supplementary_11")(timed({100: [1, 3], 1_000: [20, 20], 10_000: [200, 200]}))
+    figure = load_panel("supplementary_11")(
+        timed({100: [1, 3], 1_000: [20, 20], 10_000: [200, 200]})
+    )
     assert "PhenoGraph of PCA: time ~ cells^1.00" in texts(figure)
     axes = figure.axes[0]
     assert axes.get_xscale() == axes.get_yscale() == "log"
@@ -350,4 +352,6 @@ def test_sizes_at_which_clustering_failed_are_marked():
 
 def test_without_times_the_panel_says_what_to_ask_for():
     table = timed({100: [1]}).assign(metric="ari")
-    assert any("name it among its metrics" in text for text in texts(load_panel("supplementary_11")(table)))
+    assert any(
+        "name it among its metrics" in text for text in texts(load_panel("supplementary_11")(table))
+    )

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.image import imread
 
 from scscope.report import render, summary
+from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_tables, verdict
 from scscope.report.render import MAX_SVG, image
 from tests.conftest import need
@@ -88,10 +89,37 @@ def tables(hostile: str = "Mine", n_datasets: int = 1) -> dict[str, pd.DataFrame
     return {"scores": pd.concat(scores), "runs": runs, "datasets": datasets}
 
 
-def page(hostile: str = "Mine", panels: tuple = ()) -> str:
+def card(seed: int = 0, **facts) -> dict:
+    """Data card of a simulated dataset."""
+    sizes = {
+        "min": 100.0,
+        "q25": 900.0,
+        "median": 1000.0 + (seed or 0),
+        "q75": 1200.0,
+        "max": 5000.4,
+    }
+    return {
+        "dataset": "simulated_0",
+        "seed": seed,
+        "source": "splat",
+        "n_cells": 2000,
+        "n_genes": 500,
+        "sparsity": 0.3 + 0.01 * (seed or 0),
+        "negative": 0.0,
+        "values": "counts",
+        "groups": {"Group1": 1500, "Group2": 500},
+        "batches": {},
+        "library_size": {**sizes, "bins": [1, 4, 0, 2]},
+        "targets": {"missed": 2_500_000, "true_zeros": 30, "max_of_each": 1_000_000},
+        **facts,
+    }
+
+
+def page(hostile: str = "Mine", panels: tuple = (), cards: tuple = (card(),)) -> str:
     return render(
         title="Demo",
         panels=panels,
+        cards=cards,
         config={"seeds": [0, 1, 2]},
         versions={"torch": "2.13.0"},
         **tables(hostile),
@@ -167,6 +195,48 @@ def test_real_dataset_has_no_seed():
     row = dataset_rows(datasets)[0]
     assert (row["seeds"], row["n_cells"], row["zeros"]) == (0, "2,000", "30.0")
     assert row["hashes"] == [("", "ab" * 32)]
+
+
+def test_a_data_card_sums_up_the_seeds_of_a_dataset():
+    shown = data_cards([card(1), card(0), card(dataset="a", seed=None)])
+    assert [one["dataset"] for one in shown] == ["a", "simulated_0"]
+    assert shown[1]["n_seeds"] == 2
+    assert dict(shown[1]["facts"]) == {
+        "shape": "2,000 cells × 500 genes",
+        "values": "counts",
+        "zeros": "30.0 to 31.0 %",
+        "total per cell": "median 1,000 to 1,001, quartiles 900 and 1,200",
+        "groups": "2: Group1 1,500, Group2 500",
+        "imputation targets": "2,500,000 missed entries, 1,000,000 of them sampled; 30 true zeros",
+    }
+    assert shown[1]["axis"] == ("100", "5,000")
+
+
+def test_bars_fill_their_chart():
+    drawn = np.array(bars([1, 4, 0, 2]))
+    assert drawn[:, 3].tolist() == [HEIGHT / 4, HEIGHT, 0, HEIGHT / 2]
+    assert np.all(drawn[:, 1] + drawn[:, 3] == HEIGHT)
+    assert drawn[-1, 0] + drawn[-1, 2] <= WIDTH
+    assert bars([]) == []
+
+
+def test_many_groups_are_cut_short_and_rare_ones_stay():
+    groups = {f"Type{i}": 1_000 - i for i in range(50)}
+    words = dict(data_cards([card(groups=groups)])[0]["facts"])["groups"]
+    assert words.startswith("50: Type0 1,000, Type1 999, ")
+    assert words.endswith("…, Type49 951")
+
+
+def test_synthetic_and_negative_data_are_said_to_be():
+    html = page(cards=(card(source="splat, synthetic, in place of brain", negative=0.1),))
+    assert '<div class="synthetic">splat, synthetic, in place of brain</div>' in html
+    assert "10.0 %, fed to methods as zeros" in html
+
+
+def test_names_in_data_cards_are_text():
+    html = page(cards=(card(dataset="<script>x</script>", groups={"<b>": 1}),))
+    assert "script" not in Links(html).tags
+    assert "&lt;b&gt; 1" in html
 
 
 def test_summary_fits_the_terminal():

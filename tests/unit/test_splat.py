@@ -1,39 +1,23 @@
 """Run with `pytest tests/unit/test_splat.py`."""
 
+import math
 from importlib import import_module
 
 import numpy as np
-import pandas as pd
 import pytest
-from scipy.special import digamma, polygamma
+from scipy import sparse, stats
+from scipy.special import digamma, expit, polygamma
 
 import scscope.simulate
 from scscope.data import content_hash
 from scscope.simulate import SIMULATORS, splat
+from scscope.simulate.blocks import cells_per_block
+from scscope.simulate.splat import splat_simulation
 
 SMALL = {"n_cells": 300, "n_genes": 200, "group_prob": [0.5, 0.3, 0.2]}
 
-# Figure 1c of the paper, as in shared/reference/splatter/README.md: share of zeros over 10 seeds of
-# Splatter 1.29.1 at dropout_mid 1 to 5, mean and standard deviation.
-FIG1C = {"n_cells": 2_000, "n_genes": 500, "group_prob": [1 / 3, 1 / 3, 1 / 3]}
-SPARSITY = [
-    (0.2297, 0.0088),
-    (0.3361, 0.0121),
-    (0.4772, 0.0150),
-    (0.6328, 0.0160),
-    (0.7718, 0.0127),
-]
-N_REFERENCE = 10
-SEEDS = range(8)
-
-# Bound on the difference of two means in its standard errors. With 8 and 10 seeds (16 degrees of
-# freedom) a right model exceeds it with probability 0.001; some fifty statistics, most of them
-# correlated, are compared. Our seeds are fixed, so the outcome does not change from run to run.
-Z_BOUND = 4
-
-
-def z_score(ours, mean, sd, n=N_REFERENCE):
-    return (np.mean(ours) - mean) / np.sqrt(np.var(ours, ddof=1) / len(ours) + sd**2 / n)
+# The function of the package hides the module of the same name.
+MODULE = import_module("scscope.simulate.splat")
 
 
 def sparsity(matrix):
@@ -69,6 +53,8 @@ def test_follows_the_dataset_contract():
         *("de_factor_group1", "de_factor_group2", "de_factor_group3"),
     ]
     assert set(data.obs["label"]) == {"Group1", "Group2", "Group3"}
+    mask = (data.layers["true"].toarray() > 0) & (data.X.toarray() == 0)
+    assert np.array_equal(data.layers["dropout"].toarray(), mask)
     for matrix in (data.X, data.layers["true"]):
         assert matrix.format == "csr"
         assert matrix.dtype == np.float32
@@ -78,9 +64,8 @@ def test_follows_the_dataset_contract():
 
 def test_is_found_by_name():
     assert scscope.simulate.splat is splat
-    for place in SIMULATORS.values():
-        module, function = place.split(":")
-        assert callable(getattr(import_module(module), function))
+    for simulator in SIMULATORS.values():
+        assert callable(simulator.load())
 
 
 @pytest.mark.filterwarnings("error")
@@ -113,6 +98,36 @@ def test_first_cells_do_not_depend_on_the_number_of_cells(n_cells):
     assert small.var.equals(large.var)
 
 
+@pytest.mark.parametrize("chunk_cells", [1, 7, 250, 1_300, 5_000])
+def test_chunks_do_not_change_the_data(chunk_cells):
+    simulation = splat_simulation(
+        batch_cells=[900, 600],
+        n_genes=40,
+        group_prob=[0.5, 0.5],
+        dropout_type="group",
+        dropout_mid=[0, 2],
+        dropout_shape=[-1, -2],
+        seed=1,
+    )
+    whole = simulation.to_anndata(threads=1)
+    pieces = list(simulation.blocks(chunk_cells=chunk_cells, threads=1))
+    assert [piece[0].shape[0] for piece in pieces[:-1]] == [chunk_cells] * (len(pieces) - 1)
+    for i, matrix in enumerate((whole.X, whole.layers["true"])):
+        assert same(sparse.vstack([piece[i] for piece in pieces]), matrix)
+
+
+@pytest.mark.parametrize("n_genes", [40, 3_000])
+def test_threads_do_not_change_the_data(n_genes):
+    n_cells = 2 * cells_per_block(n_genes) + 3
+    settings = {"n_cells": n_cells, "n_genes": n_genes, "dropout_type": "experiment", "seed": 1}
+    hashes = {content_hash(splat(**settings, threads=threads)) for threads in (1, 2, 5)}
+    assert len(hashes) == 1
+
+
+def test_blocks_hold_fewer_cells_where_there_are_many_genes():
+    assert [cells_per_block(n) for n in (1, 500, 1_000, 20_000, 10**7)] == [1000, 1000, 1000, 50, 1]
+
+
 def test_blocks_of_cells_are_independent():
     data = splat(n_cells=2_000, n_genes=300, seed=2)
     expected = expected_counts(data)
@@ -123,10 +138,10 @@ def test_blocks_of_cells_are_independent():
 
 
 def test_every_draw_has_a_stream_of_its_own(monkeypatch):
-    module = import_module("scscope.simulate.splat")
-    keys, stream = [], module._stream
-    monkeypatch.setattr(module, "_stream", lambda *key: keys.append(key) or stream(*key))
-    splat(**{**SMALL, "n_cells": 1_001}, dropout_type="experiment", seed=0)
+    keys, stream = [], MODULE.random_stream
+    monkeypatch.setattr(MODULE, "random_stream", lambda *key: keys.append(key) or stream(*key))
+    sizes = {**SMALL, "batch_cells": [501, 500], "n_cells": None}
+    splat(**sizes, dropout_type="experiment", seed=0)
     assert len(set(keys)) == len(keys)
     first = {key: stream(*key).random() for key in keys}
     assert len(set(first.values())) == len(keys)
@@ -263,102 +278,96 @@ def test_flat_dropout_hides_half_of_everything():
     assert data.X.nnz / data.layers["true"].nnz == pytest.approx(0.5, abs=0.01)
 
 
-# Against Splatter
+# Batches, and what may differ between groups, batches and cells
 
 
-@pytest.fixture(scope="module")
-def fig1c():
-    """True counts of the seeds, and the share of zeros of each dropout_mid and seed."""
-    true, zeros = [], {}
-    for mid in range(1, 6):
-        zeros[mid] = []
-        for seed in SEEDS:
-            data = splat(**FIG1C, dropout_type="experiment", dropout_mid=mid, seed=seed)
-            zeros[mid].append(sparsity(data.X))
-            if mid == 1:
-                true.append(data)
-    return true, zeros
+def test_batches_follow_one_another_and_have_factors_of_their_own():
+    settings = {"batch_cells": [700, 300], "n_genes": 4_000, "seed": 0}
+    data = splat(**settings, batch_fac_loc=[0.0, 0.5], batch_fac_scale=[0.1, 0.3])
+    assert list(data.obs["batch"]) == ["Batch1"] * 700 + ["Batch2"] * 300
+    log = np.log(data.var[["batch_factor_batch1", "batch_factor_batch2"]].to_numpy())
+    # Every gene has a factor, and it is below 1 as often as above.
+    assert np.mean(log > 0, axis=0) == pytest.approx(0.5, abs=0.03)
+    size = np.abs(log)
+    assert size[:, 0].mean() == pytest.approx(0.1 * math.sqrt(2 / math.pi), rel=0.05)
+    assert size[:, 1].mean() == pytest.approx(0.5, abs=0.03)
+    mean = data.var["gene_mean"].to_numpy()[:, None] * np.exp(log)
+    share = mean / mean.sum(axis=0)
+    for batch, rows in enumerate((slice(700), slice(700, None))):
+        observed = data.X[rows].sum(axis=0).A1
+        well_seen = observed > 2_000
+        ratio = observed[well_seen] / observed.sum() / share[well_seen, batch]
+        assert np.abs(np.log(ratio)).mean() < 0.05
 
 
-@pytest.mark.parametrize("mid", range(1, 6))
-def test_sparsity_agrees_with_splatter(fig1c, mid):
-    _, zeros = fig1c
-    assert abs(z_score(zeros[mid], *SPARSITY[mid - 1])) < Z_BOUND
+def test_batches_without_effect_differ_in_name_alone():
+    data = splat(batch_cells=[40, 60], n_genes=30, batch_rm_effect=True, seed=0)
+    assert same(data.X, splat(n_cells=100, n_genes=30, seed=0).X)
+    assert data.obs["batch"].value_counts().to_dict() == {"Batch1": 40, "Batch2": 60}
 
 
-def test_distributions_agree_with_splatter(fig1c, reference):
-    table = reference_table(reference, "fig1c")
-    ours = pd.DataFrame([summary(data) for data in fig1c[0]])
-    assert disagreements(ours, table[table["dropout_mid"] == 1]) == {}
+def test_every_group_has_its_own_differential_expression():
+    var = splat(
+        n_cells=1,
+        n_genes=20_000,
+        group_prob=[0.5, 0.3, 0.2],
+        de_prob=[0.1, 0.5, 0],
+        de_down_prob=[0, 1, 0.5],
+        de_fac_loc=[0.2, 1, 0],
+        de_fac_scale=[0.1, 0.01, 1],
+        seed=0,
+    ).var
+    first, second, third = (np.log(var[f"de_factor_group{i}"].to_numpy()) for i in (1, 2, 3))
+    assert np.mean(first != 0) == pytest.approx(0.1, abs=0.01)
+    assert np.mean(second != 0) == pytest.approx(0.5, abs=0.015)
+    assert np.all(third == 0)
+    assert np.all(first >= 0)
+    assert second[second != 0] == pytest.approx(-1, abs=0.06)
+    assert first[first != 0].mean() == pytest.approx(0.2, abs=0.02)
 
 
-@pytest.mark.parametrize(
-    ("tag", "settings"),
-    [
-        ("fig1c", {"n_genes": 500, "group_prob": [1 / 3, 1 / 3, 1 / 3]}),
-        (
-            "two_batches_three_groups",
-            {"n_genes": 2_000, "group_prob": [0.6, 0.3, 0.1], "de_prob": 0.3},
-        ),
-    ],
-)
-def test_outliers_and_differential_expression_agree_with_splatter(reference, tag, settings):
-    # One row of each seed: genes do not depend on the dropout.
-    table = reference_table(reference, tag).drop_duplicates("seed")
-    ours = pd.DataFrame(
-        [gene_summary(splat(n_cells=1, **settings, seed=seed)) for seed in range(30)]
-    )
-    assert disagreements(ours, table) == {}
+def test_normal_library_sizes_are_never_negative():
+    data = splat(n_cells=20_000, n_genes=1, lib_norm=True, lib_loc=100, lib_scale=80, seed=0)
+    library = data.obs["expected_library_size"].to_numpy()
+    raised = library == library.min()
+    assert raised.mean() == pytest.approx(stats.norm.cdf(-100 / 80), abs=0.01)
+    assert library.min() == library[~raised].min() / 2 > 0
+    above = library[library > 100] - 100
+    assert stats.kstest(above, stats.halfnorm(scale=80).cdf).pvalue > 0.01
 
 
-def reference_table(reference, tag):
-    table = pd.read_csv(reference / "splatter" / "splatter_1.29.1_summary.csv")
-    return table[table["tag"] == tag]
+@pytest.mark.parametrize("kind", ["batch", "group", "cell"])
+def test_every_batch_group_or_cell_has_its_own_dropout(kind):
+    settings = {"batch_cells": [700, 300], "n_genes": 300, "group_prob": [0.5, 0.5], "seed": 3}
+    n = {"batch": 2, "group": 2, "cell": 1_000}[kind]
+    mid, shape = np.resize([-50.0, 50.0, 2.0], n), np.resize([-1.0, -1.0, 0.0], n)
+    data = splat(**settings, dropout_type=kind, dropout_mid=mid, dropout_shape=shape)
+    assert same(data.layers["true"], splat(**settings).X)
+    which = {
+        "batch": data.obs["batch"].str[-1].astype(int) - 1,
+        "group": data.obs["label"].str[-1].astype(int) - 1,
+        "cell": np.arange(1_000),
+    }[kind]
+    kept = data.X.getnnz(axis=1) / data.layers["true"].getnnz(axis=1)
+    expected = expit(-shape * (2 - mid))[np.asarray(which)]  # 2: a log mean like any other here
+    assert np.all(np.abs(kept - expected) < 0.15)
+    assert kept.mean() == pytest.approx(expected.mean(), abs=0.01)
 
 
-def disagreements(ours, theirs):
-    """Columns of `ours` of which the means over seeds differ, with their z score."""
-    z = {
-        name: z_score(ours[name], theirs[name].mean(), theirs[name].std(), len(theirs))
-        for name in ours
-    }
-    return {name: value for name, value in z.items() if abs(value) >= Z_BOUND}
-
-
-def gene_summary(data):
-    """What the reference table says of the genes."""
-    factor = data.var.filter(like="de_factor").to_numpy()
-    changed = factor[factor != 1]
-    return {
-        "outlier_genes": np.mean(data.var["outlier_factor"] != 1),
-        "de_share": changed.size / factor.size,
-        "de_up": np.mean(changed > 1),
-        "de_log_sd": np.log(changed).std(ddof=1),
-    }
-
-
-def summary(data):
-    """What the reference table says of the counts."""
-    true, observed = data.layers["true"].toarray(), data.X.toarray()
-    values = {
-        "log10_gene_mean": np.log10(true.mean(axis=0) + 0.001),
-        "log10_gene_var": np.log10(true.var(axis=0, ddof=1) + 0.001),
-        "gene_zero": np.mean(observed == 0, axis=0),
-        "log10_library": np.log10(true.sum(axis=1)),
-        "cell_zero": np.mean(observed == 0, axis=1),
-    }
-    return {
-        "zero_true": np.mean(true == 0),
-        "dropped": np.mean((true > 0) & (observed == 0)),
-        **{
-            f"{name}_q{q}": np.quantile(value, q / 100)
-            for name, value in values.items()
-            for q in (5, 25, 50, 75, 95)
-        },
-    }
+def test_infinite_degrees_of_freedom_leave_all_genes_the_same_variation():
+    data = splat(n_cells=2_000, n_genes=500, lib_loc=13, bcv_df=math.inf, bcv_common=0.3, seed=0)
+    mean = expected_counts(data)
+    excess = (data.layers["true"].toarray() - mean) ** 2 - mean
+    spread = (excess / (0.3 * mean + np.sqrt(mean)) ** 2).mean(axis=0)[mean.mean(axis=0) > 100]
+    assert spread == pytest.approx(1, abs=0.25)
 
 
 # Bad input
+
+
+def test_unknown_parameters_are_refused():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dropout'"):
+        splat(**SMALL, dropout=1, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -368,8 +377,9 @@ def summary(data):
         ({"n_cells": 10.0}, "`n_cells` must be a positive integer, got 10.0"),
         ({"n_cells": True}, "`n_cells` must be a positive integer, got True"),
         ({"n_genes": -5}, "`n_genes` must be a positive integer, got -5"),
-        ({"seed": -1}, "`seed` must be a non-negative integer, got -1"),
-        ({"seed": 0.5}, "`seed` must be a non-negative integer, got 0.5"),
+        ({"seed": -1}, "`seed` must be a non-negative integer up to 4294967295, got -1"),
+        ({"seed": 2**32}, "`seed` must be a non-negative integer up to 4294967295, got 4294967296"),
+        ({"seed": 0.5}, "`seed` must be a non-negative integer up to 4294967295, got 0.5"),
         (
             {"group_prob": [0.5, 0.4]},
             r"`group_prob` must sum to 1, got \[0.5, 0.4\], which sums to 0.9",
@@ -381,8 +391,8 @@ def summary(data):
         ),
         ({"group_prob": 1.0}, "`group_prob` must be a list of probabilities, got 1.0"),
         (
-            {"dropout_type": "group"},
-            "Unknown `dropout_type` 'group'. Known types: none, experiment",
+            {"dropout_type": "groups"},
+            "Unknown `dropout_type` 'groups'. Known: none, experiment, batch, group, cell",
         ),
         ({"dropout_mid": float("nan")}, "`dropout_mid` must be a finite number, got nan"),
         ({"dropout_shape": None}, "`dropout_shape` must be a finite number, got None"),
@@ -397,7 +407,35 @@ def summary(data):
         ({"de_fac_scale": -0.4}, "`de_fac_scale` must be a finite number from 0, got -0.4"),
         ({"bcv_common": -0.1}, "`bcv_common` must be a finite number from 0, got -0.1"),
         ({"bcv_df": 0}, "`bcv_df` must be a finite number above 0, got 0"),
-        ({"bcv_df": float("inf")}, "`bcv_df` must be a finite number above 0, got inf"),
+        ({"bcv_df": float("nan")}, "`bcv_df` must be a finite number above 0, got nan"),
+        ({"n_genes": 0}, "`n_genes` must be a positive integer, got 0"),
+        ({"n_cells": None}, "`n_cells`, or `batch_cells` with the size of each batch, is needed"),
+        (
+            {"batch_cells": [200, 99]},
+            "`n_cells` must be the sum of `batch_cells`, 299, or left out",
+        ),
+        ({"batch_cells": [300, 0]}, r"`batch_cells\[1\]` must be a positive integer, got 0"),
+        ({"batch_cells": []}, "`batch_cells` must be a list of at least one size"),
+        ({"batch_rm_effect": 1}, "`batch_rm_effect` must be true or false, got 1"),
+        ({"lib_norm": "yes"}, "`lib_norm` must be true or false, got 'yes'"),
+        (
+            {"lib_norm": True, "lib_loc": -1e6, "lib_scale": 1},
+            "No library size is positive: with `lib_norm`, `lib_loc` -1e",
+        ),
+        (
+            {"de_prob": [0.1, 0.2]},
+            "`de_prob` must be one number, or a list of 3, one for each group; got 2",
+        ),
+        ({"de_prob": [0.1, 0.2, 3]}, r"`de_prob\[2\]` must be a probability, from 0 to 1, got 3"),
+        ({"de_prob": [[0.1]]}, "`de_prob` must be a number or a list of numbers"),
+        (
+            {"dropout_type": "group", "dropout_mid": 1},
+            "`dropout_mid` must be a list of 3, one for each group; got 1",
+        ),
+        (
+            {"dropout_type": "experiment", "dropout_mid": [1, 2]},
+            "`dropout_mid` must be one number; got 2",
+        ),
     ],
 )
 def test_bad_parameters_are_named_with_what_is_allowed(bad, message):

@@ -1,6 +1,5 @@
 """Errors of a config in words; and the schema agrees with the code that it describes."""
 
-import inspect
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +14,10 @@ from scscope.methods import METHODS
 from scscope.methods.scscope import scscope
 from scscope.metrics import METRICS
 from scscope.settings import PRESETS, Settings
-from scscope.simulate import SIMULATORS, splat
+from scscope.simulate import SIMULATORS
+from scscope.simulate.simlr import SimlrSettings
+from scscope.simulate.splat import SplatSettings
+from scscope.simulate.splatter import PARAMETERS
 from scscope.validation import not_writable, schema_errors, unknown_name
 
 ROOT = Path(__file__).parents[2]
@@ -124,10 +126,21 @@ def test_the_schema_knows_what_is_registered():
     assert study["panels"]["items"]["enum"] == list(PANELS)
 
 
-def test_the_schema_knows_the_parameters_of_splat():
-    assert set(SCHEMA["$defs"]["splat"]["properties"]) == set(
-        inspect.signature(splat).parameters
-    ) - {"seed"}
+def test_the_schema_knows_the_parameters_of_the_simulators():
+    known = {
+        "splat": {field.name for field in fields(SplatSettings)},
+        "simlr": {field.name for field in fields(SimlrSettings)},
+        "splatter": {"method", "n_cells", *PARAMETERS},
+    }
+    for name, parameters in known.items():
+        assert set(SCHEMA["$defs"][name]["properties"]) == parameters - {"seed"}
+
+
+def test_a_number_or_a_list_is_said_as_such():
+    errors = schema_errors(config(datasets__tiny__params__de_prob="much"), SCHEMA)
+    assert errors == [
+        "datasets.tiny.params.de_prob: 'much' must be a number or a list, such as [a, b]."
+    ]
 
 
 def test_the_schema_knows_the_settings_of_scscope():

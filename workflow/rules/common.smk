@@ -16,7 +16,6 @@ from scscope.fingerprint import fingerprint
 from scscope.methods import METHODS
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
-from scscope.simulate.splat import distribution
 from scscope.validation import not_writable, schema_errors, unknown_name
 
 RESULTS = Path(workflow.pathvars.apply("<results>"))
@@ -53,9 +52,11 @@ def config_errors():
             if dataset["source"] == "file":
                 check_reading(dataset["path"], **reading_of(dataset))
             else:
-                distribution(dataset["params"].get("group_prob", [1]))
+                SIMULATORS[dataset["source"]].refuse_wrong(dataset["params"])
         except ValueError as error:
             yield f"datasets.{name}: {error}"
+        if "stands_for" in dataset and not name.startswith("synthetic_"):
+            yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -65,6 +66,7 @@ if errors := list(config_errors()):
 
 DATASETS, STUDIES = config["datasets"], config["studies"]
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
+BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
 PREPARED = [name for name in DATASETS if name not in SIMULATED]
 GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
 CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
@@ -124,15 +126,23 @@ def code_of(script):
     return fingerprint(Path(workflow.basedir, "scripts", f"{script}.py"))
 
 
-def simulator_of(wildcards):
-    """Where the simulator of a dataset is, "module:function"."""
-    return SIMULATORS[DATASETS[wildcards.dataset]["source"]]
+def simulation_settings(wildcards):
+    """What the config says of a simulated dataset that matters to its data."""
+    dataset = DATASETS[wildcards.dataset]
+    return {"keep_true": dataset.get("keep_true", True), "params": dataset["params"]}
+
+
+def simulation_source(wildcards):
+    """What the data card says of where a dataset comes from."""
+    dataset = DATASETS[wildcards.dataset]
+    stands_for = dataset.get("stands_for")
+    return dataset["source"] + (f", synthetic, in place of {stands_for}" if stands_for else "")
 
 
 def simulator_code(wildcards):
     """Fingerprint of what a simulated dataset depends on."""
-    code = simulator_of(wildcards).split(":")[0]
-    return fingerprint(code, Path(workflow.basedir, "scripts/simulate.py"))
+    simulator = SIMULATORS[DATASETS[wildcards.dataset]["source"]]
+    return fingerprint(simulator.module, Path(workflow.basedir, "scripts/simulate.py"))
 
 
 def method_code(wildcards):

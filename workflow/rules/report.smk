@@ -5,6 +5,7 @@ rule write_report:
         scores="<results>/tables/scores.tsv",
         runs="<results>/tables/runs.tsv",
         datasets="<results>/tables/datasets.tsv",
+        cards=cards_of_all_data(),
     output:
         report="<results>/report.html",
         summary="<results>/summary.txt",

@@ -8,15 +8,22 @@ rule simulate:
     benchmark:
         "<benchmarks>/simulate/{dataset}/seed_{seed}.tsv"
     wildcard_constraints:
-        dataset=one_of(SIMULATED),
+        dataset=one_of([name for name in SIMULATED if name not in BY_R]),
     conda:
         "../../envs/base.yaml"
     params:
         code=simulator_code,
-        source=lookup("datasets/{dataset}/source", within=config),
-        simulator=simulator_of,
-        settings=lookup("datasets/{dataset}/params", within=config),
+        simulator=lookup("datasets/{dataset}/source", within=config),
+        source=simulation_source,
+        settings=simulation_settings,
     message:
         "Simulate {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../scripts/simulate.py"
+
+
+use rule simulate as simulate_in_r with:
+    wildcard_constraints:
+        dataset=one_of(BY_R),
+    conda:
+        "../../envs/splatter.yaml"

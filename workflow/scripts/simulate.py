@@ -1,29 +1,44 @@
 """Simulate one dataset with one seed."""
 
 import json
-from importlib import import_module
+import logging
+import sys
 from typing import TYPE_CHECKING
 
 from scscope.atomic import write_text
-from scscope.data import imputation_targets, write_dataset, write_targets
+from scscope.data import TargetSampler, write_dataset, write_targets
 from scscope.log import log_to
 from scscope.seeds import derive_seed
+from scscope.simulate import SIMULATORS
+from scscope.simulate.blocks import Simulation
+from scscope.simulate.r import RError, RMissingError
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-seed = int(snakemake.wildcards.seed)
-module, function = snakemake.params.simulator.split(":")
-simulate = getattr(import_module(module), function)
+logging.captureWarnings(True)
+logger = logging.getLogger("scscope.simulate")
+seed, settings = int(snakemake.wildcards.seed), snakemake.params.settings
+simulator = SIMULATORS[snakemake.params.simulator]
 
-data = simulate(**snakemake.params.settings, seed=derive_seed(seed, "data"))
+try:
+    data = simulator.load()(
+        **settings["params"], seed=derive_seed(seed, "data") % simulator.n_seeds
+    )
+except (RMissingError, RError, ValueError) as error:
+    words = f"datasets.{snakemake.wildcards.dataset}: {error}"
+    logger.info(words)
+    sys.exit(words)
+if isinstance(data, Simulation):
+    data = data.stream(threads=snakemake.threads)
+sampler = TargetSampler(seed=derive_seed(seed, "targets"))
 card = {
     "dataset": snakemake.wildcards.dataset,
     "seed": seed,
     "source": snakemake.params.source,
-    **write_dataset(data, snakemake.output.data),
+    **write_dataset(data, snakemake.output.data, sampler=sampler, keep_true=settings["keep_true"]),
+    "targets": sampler.counts(),
 }
-targets = imputation_targets(data.X, data.layers["true"], seed=derive_seed(seed, "targets"))
-write_targets(targets, snakemake.output.targets)
+write_targets(sampler.targets(), snakemake.output.targets)
 write_text(snakemake.output.card, json.dumps(card, indent=2) + "\n")

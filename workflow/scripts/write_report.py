@@ -1,5 +1,6 @@
 """Write the report, one HTML file, and its short form for the terminal."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ html = render(
         (panel, PANELS[panel].title, PANELS[panel].caption, svg.read_bytes(), png.read_bytes())
         for panel, svg, png in figures
     ],
+    cards=[json.loads(Path(card).read_text()) for card in inputs.cards],
     config=config,
     versions=versions_of(tables["runs"]),
     **tables,
