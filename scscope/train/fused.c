@@ -1,4 +1,4 @@
-/* The step of scscope/train/fused.py: runs its list of operations on blocks of cells.
+/* Runs the list of operations of a training step (program.py) on blocks of cells.
  *
  * Every operation works on the cells of one block. A block's values lie in an arena of its own, small
  * enough to stay in the cache between one operation and the next; a thread does its blocks one after
@@ -38,7 +38,7 @@ typedef void Sgemm(const char *transpose_a, const char *transpose_b, const int *
                    const int *k, const float *alpha, const float *a, const int *lda, const float *b,
                    const int *ldb, const float *beta, float *c, const int *ldc);
 
-/* In the order of `KINDS` in fused.py, where each is explained. */
+/* As in program.py, where each is explained. */
 enum { ZERO, LOAD, FORWARD, RELU, OUTPUT, LAST_OUTPUT, FILL, OUTPUT_GRADIENT, BACKWARD, RELU_GRADIENT,
        FILL_GRADIENT, WEIGHT_GRADIENT, ZERO_WEIGHT, SAMPLED_OUTPUT };
 

@@ -127,6 +127,13 @@ def test_cells_without_counts_and_minibatches_without_any(loss):
     assert not slope.any()
 
 
+def test_other_values_than_those_it_can_read_are_refused():
+    engine = Fused(*network_of())
+    for x in (cells(10).double(), cells(10).T.contiguous().T, cells(10)[:, 1:].contiguous()):
+        with pytest.raises(ValueError, match="must be contiguous, float32 and have 77 genes"):
+            engine(x)
+
+
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_nan_in_data_or_weights_reaches_the_loss(bfloat16):
     parts = network_of()
