@@ -59,7 +59,6 @@ QUICK = [Job(300, 50, 64, 0.5), Job(600, 50, 128, 0.1)]
 # are above 0 there; those of genes chosen for their variance are more often.
 MILLION = Job(1_306_127, 1_000, 512, 0.10)
 MILLION_QUICK = Job(20_000, 100, 512, 0.10)
-MILLION_EPOCHS = 10
 ACCURACY = [("mid_2", "size_unit"), ("mid_4", "size_unit")]  # datasets of benchmarks/equivalence.py
 ACCURACY_SEEDS, ACCURACY_EPOCHS = 10, 30
 OURS = {"float32": "ours, float32", "bfloat16": "ours, bfloat16"}
@@ -79,6 +78,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of each competitor, each round")
     parser.add_argument("--raw", type=Path, metavar="TSV", help="append every round to this file")
     parser.add_argument("--million", action="store_true")
+    parser.add_argument("--epochs", type=int, default=10, help="of the million cells")
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--quick", action="store_true", help="sizes of seconds")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -86,7 +86,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(million_part(**json.loads(options.child))))
     elif options.million:
-        million(MILLION_QUICK if options.quick else MILLION)
+        million(MILLION_QUICK if options.quick else MILLION, options.epochs, options.threads)
     elif options.accuracy:
         accuracy(options.quick)
     else:
@@ -319,16 +319,16 @@ def n_cores() -> int:
 # ---- a million cells ----
 
 
-def million(job: Job) -> None:
+def million(job: Job, epochs: int, threads: int | None) -> None:
     """Fit it in memory and streamed, each in a process of its own, and print time and peak memory."""
-    print(f"{job}, {MILLION_EPOCHS} epochs")
+    print(f"{job}, {epochs} epochs")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "million.h5ad"))
-        shape = vars(job)
-        in_child(part="write", path=path, job=shape)
+        asked = {"path": path, "job": vars(job), "epochs": epochs, "threads": threads}
+        in_child(part="write", **asked)
         print("| | seconds | peak GB | engine | density |\n|---|---|---|---|---|")
         for part in ("in memory", "streamed"):
-            result = in_child(part=part, path=path, job=shape)
+            result = in_child(part=part, **asked)
             print(
                 f"| {part} | {result['seconds']:.0f} | {result['peak_gb']:.2f} "
                 f"| {result['engine']}, {result['threads']} thread(s) | {result['density']:.1%} |",
@@ -343,7 +343,7 @@ def in_child(**arguments) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def million_part(part: str, path: str, job: dict) -> dict:
+def million_part(part: str, path: str, job: dict, epochs: int, threads: int | None) -> dict:
     """Write the data, or fit them and measure."""
     job = Job(**job)
     if part == "write":
@@ -356,7 +356,8 @@ def million_part(part: str, path: str, job: dict) -> dict:
     model = ScScope(
         preset="paper",
         batch_size=job.batch_size,
-        max_epochs=MILLION_EPOCHS,
+        max_epochs=epochs,
+        threads=threads,
         memory_mb=500 if part == "streamed" else None,
     )
     data = path if part == "streamed" else read_csr(path)
