@@ -238,7 +238,7 @@ def test_without_a_config_it_is_the_papers(checkout):
     simulated = next(
         line for line in (result.stdout + result.stderr).splitlines() if "simulate" in line
     )
-    assert simulated.split() == ["simulate", "50"]
+    assert simulated.split() == ["simulate_in_r", "50"]
 
 
 def test_latents_are_finite_and_have_one_row_per_cell(finished):
