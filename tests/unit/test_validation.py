@@ -1,5 +1,6 @@
 """Errors of a config in words; and the schema agrees with the code that it describes."""
 
+import inspect
 import os
 from dataclasses import fields
 from pathlib import Path
