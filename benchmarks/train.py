@@ -174,8 +174,9 @@ def products(job: Job, minibatch: Callable) -> Callable | None:
     """The matrix products of our step in float32 and nothing else."""
     from scscope.model import new_network
     from scscope.settings import settings_of
-    from scscope.train.fused import PRODUCTS, Fused, Unsupported
+    from scscope.train.fused import Fused, Unsupported
     from scscope.train.loop import optimisers_of
+    from scscope.train.program import PRODUCTS
 
     settings = settings_of("paper")
     network = new_network(job.n_genes, 1, settings, 0)

@@ -47,8 +47,11 @@ class Part:
         import torch
 
         if not sparse.issparse(self.X):
-            index = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.device)
-            return self.X[index], None if self.batch is None else self.batch[index]
+            if isinstance(rows, slice):
+                return self.X[rows], None if self.batch is None else self.batch[rows]
+            index = torch.from_numpy(rows).to(self.device)
+            x = self.X.index_select(0, index)  # on a CPU twice as fast as `X[index]`
+            return x, None if self.batch is None else self.batch[index]
         x = torch.from_numpy(self.X[rows].toarray()).to(self.device)
         return x, None if self.batch is None else torch.from_numpy(self.batch[rows]).to(self.device)
 

@@ -51,6 +51,7 @@ class Adam:
         self.square = torch.zeros_like(self.weights)
         self.clock = torch.zeros((), dtype=torch.int64) if clock is None else clock
         self._late = torch.full((), LATE, device=self.weights.device)
+        self.update = self.update_by_torch  # compiled code may take its place
         start = 0
         for parameter in self.parameters:
             end = start + parameter.numel()
@@ -62,10 +63,14 @@ class Adam:
         """All that decides the next step beside its gradient: the vectors themselves, by name."""
         return {name: getattr(self, name) for name in ("weights", "mean", "square", "clock")}
 
-    @torch.no_grad()
     def step(self) -> None:
         """Take one step down `gradient`."""
         self.clock += 1
+        self.update(self.rate())
+
+    @torch.no_grad()
+    def update_by_torch(self, rate: float) -> None:
+        """Change weights and moments."""
         torch._fused_adam_(
             [self.weights],
             [self.gradient],
@@ -73,7 +78,7 @@ class Adam:
             [self.square],
             [],
             [self._late],
-            lr=self.rate(),
+            lr=rate,
             beta1=self.beta1,
             beta2=BETA2,
             weight_decay=0.0,

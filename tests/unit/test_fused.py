@@ -73,7 +73,7 @@ def reference_of(network, adam, settings, x):
 @pytest.mark.parametrize("loss", ["squared", "norm"])
 @pytest.mark.parametrize("use_mask", [True, False])
 @pytest.mark.parametrize("layers", [(), (30, 20)])
-def test_loss_and_gradient_are_those_of_autograd(threads, n_steps, loss, use_mask, layers):
+def test_loss_and_gradient_are_those_of_autograd(n_steps, loss, use_mask, layers):
     parts = network_of(
         n_steps=n_steps,
         loss=loss,
@@ -82,14 +82,23 @@ def test_loss_and_gradient_are_those_of_autograd(threads, n_steps, loss, use_mas
         decoder_layers=layers[::-1],
     )
     engine = Fused(*parts)
-    # Several blocks of cells, fewer, fewer than threads, and many again.
-    for n in (150, 65, 1, 150):
+    for n in (150, 65, 1, 150):  # several blocks of cells, a few, and many again
         assert_same(loss_and_gradient(engine, cells(n)), reference_of(*parts, cells(n)))
+
+
+@pytest.mark.parametrize("loss", ["squared", "norm"])
+@pytest.mark.parametrize("density", [0.1, 0.5])
+def test_threads_share_the_cells(threads, loss, density):
+    parts = network_of(n_steps=3, loss=loss, encoder_layers=(20,))
+    engine = Fused(*parts)
+    for n in (150, 65, 1, 150):  # some threads may have no cells
+        x = cells(n, density)
+        assert_same(loss_and_gradient(engine, x), reference_of(*parts, x))
 
 
 @pytest.mark.parametrize("n_latent", [1, 9, 16, 50, 128, 140])
 @pytest.mark.parametrize("n_steps", [1, 3])
-def test_sparse_minibatches_give_the_same(threads, n_latent, n_steps):
+def test_sparse_minibatches_give_the_same(n_latent, n_steps):
     parts = network_of(n_latent=n_latent, n_steps=n_steps)
     engine = Fused(*parts)
     for density in (0.1, 0.5, 0.02):
@@ -116,6 +125,13 @@ def test_cells_without_counts_and_minibatches_without_any(loss):
     value, slope = loss_and_gradient(Fused(*parts), torch.zeros(20, N_GENES))
     assert value == 0
     assert not slope.any()
+
+
+def test_other_values_than_those_it_can_read_are_refused():
+    engine = Fused(*network_of())
+    for x in (cells(10).double(), cells(10).T.contiguous().T, cells(10)[:, 1:].contiguous()):
+        with pytest.raises(ValueError, match="must be contiguous, float32 and have 77 genes"):
+            engine(x)
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
@@ -145,6 +161,34 @@ def test_training_follows_autograd(preset):
     assert histories[0][-1] < 0.8 * histories[0][0]
 
 
+def test_adam_steps_as_torchs_does(threads):
+    _, adam, _ = parts = network_of()
+    reference = network_of()[1]
+    engine = Fused(*parts)
+    assert adam.update == engine.update
+    for density in (0.5, 0.1, 0.5, 0.5):
+        engine(cells(60, density))
+        reference.gradient.copy_(adam.gradient)
+        adam.step()
+        reference.step()
+    for name in ("weights", "mean", "square"):
+        ours, theirs = getattr(adam, name), getattr(reference, name)
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_moments_decay_to_zero_and_not_to_numbers_that_are_slow():
+    need("SSE", "sse" in kernels.cpu(), "the CPU's switch for small numbers is known for x86 only")
+    _, adam, _ = parts = network_of()
+    engine = Fused(*parts)
+    adam.mean.fill_(1e-37)
+    adam.gradient.zero_()
+    for _ in range(60):
+        adam.step()
+    assert not adam.mean.any()
+    assert engine.update == adam.update
+    assert torch.tensor(1e-39) * 0.5 > 0  # elsewhere, small numbers are what they were
+
+
 def test_the_same_threads_give_the_same_bytes(threads):
     results = [loss_and_gradient(Fused(*network_of()), cells(150)) for _ in range(3)]
     assert all(loss == results[0][0] and g.equal(results[0][1]) for loss, g in results)
@@ -161,7 +205,7 @@ def test_the_number_of_threads_may_change_between_calls():
 
 @pytest.mark.parametrize("loss", ["squared", "norm"])
 @pytest.mark.parametrize("n_steps", [1, 3])
-def test_bfloat16_rounds_but_points_the_same_way(threads, loss, n_steps):
+def test_bfloat16_rounds_but_points_the_same_way(loss, n_steps):
     parts = network_of(n_steps=n_steps, loss=loss, encoder_layers=(30,))
     ours = loss_and_gradient(Fused(*parts, bfloat16=True), cells(150))
     theirs = reference_of(*parts, cells(150))
@@ -171,7 +215,7 @@ def test_bfloat16_rounds_but_points_the_same_way(threads, loss, n_steps):
 
 
 @pytest.mark.parametrize("loss", ["squared", "norm"])
-def test_without_a_blas_to_call_torch_multiplies(threads, loss, monkeypatch):
+def test_without_a_blas_to_call_torch_multiplies(loss, monkeypatch):
     monkeypatch.setattr(fused, "blas", lambda: None)
     parts = network_of(n_steps=3, loss=loss, decoder_layers=(20,))
     engine, reason = gradient_of(*parts, n_cells=64)
