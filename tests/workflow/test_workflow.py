@@ -236,8 +236,8 @@ def test_without_a_config_it_is_the_papers(checkout):
     assert "simulate" in result.stdout + result.stderr
     # Five dropout levels and six numbers of cells, ten seeds.
     lines = (result.stdout + result.stderr).splitlines()
-    jobs = [line.split() for line in lines if line.startswith("simulate")]
-    assert jobs == [["simulate", "60"], ["simulate_in_r", "50"]]
+    jobs = dict(line.split() for line in lines if line.startswith("simulate"))
+    assert jobs == {"simulate": "60", "simulate_in_r": "50"}
 
 
 def test_latents_are_finite_and_have_one_row_per_cell(finished):
