@@ -29,6 +29,7 @@ from scscope.train.program import (
 )
 
 BLOCK = 64  # cells that go through the list at a time
+WEIGHTS_PER_THREAD = 200_000  # in Adam; fewer are not worth the threads' meeting
 SAMPLED_BELOW = 0.15  # share of observed entries below which the last output is sampled
 
 
@@ -67,8 +68,8 @@ class Fused:
             self.library, self.is_parallel = kernels.load(*["BFLOAT16"] * bfloat16)
         except kernels.NoKernels as error:
             raise Unsupported(str(error)) from error
-        self.library.step.restype = self.library.loss.restype = c_double
-        self.library.count.restype = c_int64
+        for function in (self.library.step, self.library.loss, self.library.density):
+            function.restype = c_double
         self.network, self.adam, self.settings = network, adam, settings
         self.n_genes = network.encode[0].in_features
         self.bfloat16 = bfloat16
@@ -114,8 +115,8 @@ class Fused:
             return torch.tensor(self.step_by_torch(n))
         program = self.programs[0]
         if self.can_sample:
-            observed = self.library.count(ctypes.byref(program), ctypes.byref(minibatch))
-            program = self.programs[observed < SAMPLED_BELOW * x.numel()]
+            density = self.library.density(ctypes.byref(program), ctypes.byref(minibatch))
+            program = self.programs[density < SAMPLED_BELOW]
         return torch.tensor(self.library.step(ctypes.byref(program), ctypes.byref(minibatch)))
 
     def update(self, rate: float) -> None:
@@ -123,7 +124,8 @@ class Fused:
         adam = self.adam
         vectors = (adam.weights, adam.gradient, adam.mean, adam.square)
         pointers = [c_void_p(vector.data_ptr()) for vector in vectors]
-        size, n_workers = c_int64(len(adam.weights)), self.threads()
+        size = c_int64(len(adam.weights))
+        n_workers = max(1, min(self.threads(), size.value // WEIGHTS_PER_THREAD))
         constants = [c_double(value) for value in (rate, adam.beta1, BETA2, EPSILON)]
         self.library.adam(*pointers, size, n_workers, *constants)
 

@@ -161,7 +161,8 @@ def test_training_follows_autograd(preset):
     assert histories[0][-1] < 0.8 * histories[0][0]
 
 
-def test_adam_steps_as_torchs_does(threads):
+def test_adam_steps_as_torchs_does(threads, monkeypatch):
+    monkeypatch.setattr(fused, "WEIGHTS_PER_THREAD", 1)
     _, adam, _ = parts = network_of()
     reference = network_of()[1]
     engine = Fused(*parts)
