@@ -104,6 +104,8 @@ def main() -> None:
     jobs = [
         ("in_memory", "splat", 2_000, 500),
         ("in_memory", "splatter", 2_000, 500),
+        ("in_memory", "splat", 5_000, 5_000),
+        ("in_memory", "splatter", 5_000, 5_000),
         ("in_memory", "splat", 20_000, 5_000),
         ("in_memory", "splatter", 20_000, 5_000),
         ("to_disk", "splat", 100_000, 500),

@@ -181,6 +181,18 @@ def groups_that_do_not_sum_to_one(config, folder):
     return "datasets.tiny: `group_prob` must sum to 1, got [0.5, 0.7], which sums to 1.2"
 
 
+def more_rare_types_than_types(config, folder):
+    params = {"n_cells": 60, "n_genes": 40, "n_latent": 2, "n_types": 3, "dropout_rate": 0.5}
+    rare = {"n_rare": 4, "rare_share": 0.01}
+    config["datasets"]["tiny"] = {"source": "simlr", "params": {**params, **rare}}
+    return "datasets.tiny: `n_rare` must be below `n_types`, 3"
+
+
+def unmarked_stand_in(config, folder):
+    config["datasets"]["tiny"]["stands_for"] = "brain"
+    return "datasets.tiny: it stands for real data: call it synthetic_tiny."
+
+
 def misspelt_key(config, folder):
     config["methods"]["pca"]["parms"] = {}
     return "methods.pca: unknown key 'parms'. Did you mean 'params'?"
@@ -206,6 +218,8 @@ def results_below_a_file(config, folder):
         no_way_round,
         unknown_suffix,
         groups_that_do_not_sum_to_one,
+        more_rare_types_than_types,
+        unmarked_stand_in,
         misspelt_key,
         panel_twice,
         results_below_a_file,
