@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from scscope.atomic import beside, write_text
-from scscope.cluster import CLUSTERERS, cluster
+from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
 from scscope.metrics import METRICS, score
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status
@@ -77,22 +77,23 @@ def evaluate(
     Returns
     -------
     tuple
-        Rows with `clusterer` (empty for imputation), `metric`, `value`, `status`, `sparsity` and
-        `data_hash`; and labels of shape (n_cells,) by clusterer.
+        Rows with `clusterer` (empty for imputation), `metric`, `value`, `status`,
+        `n_cells`, `sparsity` and `data_hash`; and labels of shape (n_cells,) by clusterer.
     """
     names = [
         name
         for name in clusterers
         if "latent" in gives and (data.label is not None or not CLUSTERERS[name].needs_labels)
     ]
-    clusters = {}
+    found = {}
     if run.latent is not None:
-        clusters = cluster(run.latent, names, label=data.label, seed=seed)
+        found = clusterings(run.latent, names, label=data.label, seed=seed)
+    clusters = {name: clustering.labels for name, clustering in found.items()}
     if "labels" in gives:
         names.append(GIVEN)
         if run.labels is not None:
             number = np.unique(run.labels, return_inverse=True)[1]
-            clusters[GIVEN] = np.where(run.labels == "-1", -1, number)
+            clusters[GIVEN] = np.where(run.labels == "-1", UNASSIGNED, number)
 
     values = {}
     for metric in metrics:
@@ -103,6 +104,11 @@ def evaluate(
                 values[name, metric] = (
                     score(metric, data.label, clusters[name]) if known else np.nan
                 )
+        elif measure.kind == "cost":
+            for name in names:
+                if name != GIVEN:
+                    known = name in found
+                    values[name, metric] = sum(found[name].seconds.values()) if known else np.nan
         elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
             known = run.imputed is not None
             truth = true_log(data, targets)
@@ -110,7 +116,12 @@ def evaluate(
 
     n_cells, n_genes = data.X.shape
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)
-    shared = {"status": run.status, "sparsity": sparsity, "data_hash": data.hash}
+    shared = {
+        "status": run.status,
+        "n_cells": n_cells,
+        "sparsity": sparsity,
+        "data_hash": data.hash,
+    }
     rows = [
         {"clusterer": clusterer, "metric": metric, "value": value, **shared}
         for (clusterer, metric), value in values.items()
@@ -132,6 +143,7 @@ COLUMNS = (
     "metric",
     "value",
     "status",
+    "n_cells",
     "sparsity",
     "data_hash",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 # Their code decides no result, so editing them reruns nothing.
-IGNORED = ("scscope.log",)
+IGNORED = ("scscope.log", "scscope.progress")
 
 
 @cache

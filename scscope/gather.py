@@ -14,6 +14,7 @@ from scscope.run.status import FAILED, read_status
 RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]
 COST = ["seconds", "peak_rss_mb"]
+RECORD = ["stopped", "epochs", "engine"]  # of what a method says of its fit, see `Fit.record`
 CARD = [
     *("dataset", "seed", "source", "n_cells", "n_genes", "sparsity", "n_labels", "n_batches"),
     *("values", "dropped_cells", "dropped_genes", "dropped_unlabelled", "hash"),
@@ -22,6 +23,7 @@ CARD = [
 TEXTS = (
     *("dataset", "method", "label", "use", "scale", "source", "values", "hash", "data_hash"),
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
+    *("stopped", "engine"),
 )
 
 
@@ -47,12 +49,14 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
         entry = methods[status["method"]]
         method = method_of(entry["use"])
         versions = status.pop("versions") or {}
+        record = status.pop("record", None) or {}
         about = {
             "label": entry.get("label", method.title),
             "use": entry["use"],
             "scale": entry["scale"],
             "control": method.control,
             "versions": " ".join(f"{name} {version}" for name, version in versions.items()),
+            **{name: record.get(name) for name in RECORD},
         }
         rows.append({**{name: status.pop(name) for name in RUN}, **about, **status})
     table = pd.DataFrame(rows)

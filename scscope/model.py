@@ -16,14 +16,17 @@ class Passes:
 
     Parameters
     ----------
+    shifted
+        Input minus its batch effect, shape (n_cells, n_genes).
     corrected
-        Input without its batch effect, shape (n_cells, n_genes).
+        The same, rectified.
     latents
         Codes h of each pass, each (n_cells, n_latent).
     outputs
         Reconstructions y of each pass, each (n_cells, n_genes).
     """
 
+    shifted: Tensor
     corrected: Tensor
     latents: list[Tensor]
     outputs: list[Tensor]
@@ -80,13 +83,18 @@ class Network(nn.Module):
             outputs.append(self.decode(latents[-1]))  # (n_cells, n_genes)
             if step < self.n_steps - 1:
                 filled = self.fill(x, shifted, corrected, self.impute(outputs[-1]))
-        return Passes(corrected, latents, outputs)
+        return Passes(shifted, corrected, latents, outputs)
 
     def fill(self, x: Tensor, shifted: Tensor, corrected: Tensor, imputed: Tensor) -> Tensor:
         """Put imputed values where nothing was observed, and only there."""
         if self.rectify == "sum":
             return torch.relu(shifted + imputed * missing(x))
         return corrected + torch.relu(imputed) * missing(corrected)
+
+
+def new_network(n_genes: int, n_batches: int, settings: Settings, seed: int) -> Network:
+    """An untrained network with the initial weights of a seed."""
+    return Network(n_genes, n_batches, settings, torch.Generator().manual_seed(seed))
 
 
 def missing(x: Tensor) -> Tensor:

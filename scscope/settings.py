@@ -7,6 +7,8 @@ CHOICES = {
     "rectify": ("imputation", "sum"),
     "loss": ("squared", "norm"),
     "sampling": ("permutation", "draws"),
+    "stopping": ("change", "held_out"),
+    "precision": ("float32", "bfloat16"),
 }
 
 
@@ -25,6 +27,9 @@ class Settings:
     decoder_layers: tuple[int, ...] = ()  # widths between latent and output
     imputer_width: int = 64
     use_mask: bool = True  # only observed entries count in the loss
+    # The released code's loss mask: the sign of input minus batch effect, so +-1 also where nothing
+    # was observed; the target is not rectified. For comparisons with that code only.
+    mask_fault: bool = False
     # "imputation": ReLU on what the imputer adds (Methods). "sum": ReLU on input plus imputation
     # (code). They differ only with a batch effect.
     rectify: Literal["imputation", "sum"] = "imputation"
@@ -35,19 +40,34 @@ class Settings:
     beta1: float = 0.9  # of Adam; the code has 0.05, the legend of Supplementary Fig. 1 the default
     batch_size: int = 64
     max_epochs: int = 100
-    # Stop when the masked error changes by less than `tolerance` between two checks. At 100 the
-    # rule cannot act within 100 epochs, as in the released code.
+    # "change": stop when the masked error changes by less than `tolerance` between two checks. At
+    # 100 epochs per check the rule cannot act within 100 epochs, as in the released code.
+    # "held_out": hide a share of the observed entries (of at most 10,000 cells), stop when their
+    # error has not fallen for `patience` checks, and go back to the weights that it was least with.
+    stopping: Literal["change", "held_out"] = "change"
     epochs_per_check: int = 100
     tolerance: float = 1e-3
+    held_out: float = 0.1
+    patience: int = 5
     # "permutation": an epoch visits every cell once. "draws": floor(n / batch) independent draws
     # of a minibatch (code), so that an epoch misses some cells.
     sampling: Literal["permutation", "draws"] = "permutation"
     # Update the batch effect by a step of its own after each step of the other weights (code).
     separate_batch_step: bool = False
+    # Of the factors of matrix products while training; sums, weights and moments stay float32.
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self):
         """Refuse what no fit can use."""
-        for name in ("n_latent", "n_steps", "imputer_width", "batch_size", "epochs_per_check"):
+        counts = (
+            "n_latent",
+            "n_steps",
+            "imputer_width",
+            "batch_size",
+            "epochs_per_check",
+            "patience",
+        )
+        for name in counts:
             _check(name, getattr(self, name), _is_count, "an integer of at least 1")
         _check(
             "max_epochs", self.max_epochs, lambda n: _is_integer(n) and n >= 0, "an integer >= 0"
@@ -57,6 +77,7 @@ class Settings:
             _check(name, getattr(self, name), lambda v: all(map(_is_count, v)), "positive integers")
         _check("learning_rate", self.learning_rate, lambda v: _is_number(v) and v > 0, "above 0")
         _check("beta1", self.beta1, lambda v: _is_number(v) and 0 <= v < 1, "in [0, 1)")
+        _check("held_out", self.held_out, lambda v: _is_number(v) and 0 < v < 1, "between 0 and 1")
         _check("tolerance", self.tolerance, lambda v: _is_number(v) and v >= 0, "at least 0")
         for name, known in CHOICES.items():
             _check(name, getattr(self, name), known.__contains__, f"one of {', '.join(known)}")
@@ -109,4 +130,6 @@ def settings_of(preset: str, **overrides) -> Settings:
     if unknown:
         raise ValueError(f"Unknown setting {unknown[0]!r}. Known settings: {', '.join(known)}.")
     given = {name: value for name, value in overrides.items() if value is not None}
+    if given.get("stopping") == "held_out":
+        given.setdefault("epochs_per_check", 1)
     return replace(PRESETS[preset], **given)

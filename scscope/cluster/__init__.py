@@ -1,23 +1,35 @@
 """Clusterers: from a latent to labels of cells."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 
 import numpy as np
 
-from scscope.cluster.graph import check_latent, jaccard_graph
+from scscope.cluster.graph import jaccard_graph, load_igraph
 from scscope.cluster.kmeans import kmeans
+from scscope.cluster.leiden import leiden
+from scscope.cluster.neighbours import check_latent, neighbours
 from scscope.cluster.phenograph import phenograph
 from scscope.cluster.resolution import best_resolution
+from scscope.cluster.result import UNASSIGNED, Clustering, Stopwatch
+from scscope.cluster.scalable import scalable
 
 __all__ = [
     "CLUSTERERS",
+    "UNASSIGNED",
     "Clusterer",
+    "Clustering",
     "best_resolution",
+    "check_latent",
     "cluster",
+    "clusterings",
     "jaccard_graph",
     "kmeans",
+    "leiden",
+    "neighbours",
     "phenograph",
+    "scalable",
 ]
 
 
@@ -31,31 +43,38 @@ class Clusterer:
         Its name in figures.
     needs_labels
         Whether it is given the true labels, or their number.
+    needs_neighbours
+        Whether it looks for communities in a graph of the cells' neighbours.
     oracle
         Whether it chooses its result by the truth: a bound, not a competitor.
     """
 
     title: str
-    needs_labels: bool
-    oracle: bool
+    needs_labels: bool = False
+    needs_neighbours: bool = False
+    oracle: bool = False
 
 
 CLUSTERERS = {
-    "phenograph": Clusterer("PhenoGraph", needs_labels=False, oracle=False),
-    "kmeans": Clusterer("k-means (true k)", needs_labels=True, oracle=False),
-    "best_resolution": Clusterer("best resolution (oracle)", needs_labels=True, oracle=True),
+    "phenograph": Clusterer("PhenoGraph", needs_neighbours=True),
+    "kmeans": Clusterer("k-means (true k)", needs_labels=True),
+    "best_resolution": Clusterer(
+        "best resolution (oracle)", needs_labels=True, needs_neighbours=True, oracle=True
+    ),
+    "leiden": Clusterer("Leiden", needs_neighbours=True),
+    "scalable": Clusterer("scalable PhenoGraph"),
 }
 
 
-def cluster(
+def clusterings(
     latent: np.ndarray,
     names: Iterable[str],
     *,
     label: np.ndarray | None = None,
     seed: int,
     k: int = 30,
-) -> dict[str, np.ndarray]:
-    """Cluster cells with several clusterers, which share one graph of neighbours.
+) -> dict[str, Clustering]:
+    """Cluster cells with several clusterers, which share one search for neighbours.
 
     Parameters
     ----------
@@ -68,12 +87,12 @@ def cluster(
     seed
         Seed that each clusterer is given.
     k
-        Number of neighbours of each cell in the graph.
+        Number of neighbours of each cell in the graphs.
 
     Returns
     -------
-    dict of str to np.ndarray
-        Labels of shape (n_cells,) by clusterer. -1 stands for cells in no cluster.
+    dict of str to Clustering
+        By clusterer. The time of the shared search counts for each that uses it.
     """
     latent = check_latent(latent)
     names = list(names)
@@ -87,13 +106,41 @@ def cluster(
     if label is not None and len(label) != len(latent):
         raise ValueError(f"`latent` has {len(latent)} cells but `label` has {len(label)}.")
 
-    graph = None
-    if "phenograph" in names or "best_resolution" in names:
-        graph = jaccard_graph(latent, k)
+    watch, near = Stopwatch(), None
+    if names:  # what loading a library takes is not the time of a clusterer
+        import_module("sklearn.neighbors")
+        load_igraph()
+    if any(CLUSTERERS[name].needs_neighbours for name in names):
+        with watch.phase("neighbours"):
+            near = neighbours(latent, k, seed=seed)
 
     run = {
-        "phenograph": lambda: phenograph(latent, seed=seed, graph=graph),
+        "phenograph": lambda: phenograph(latent, seed=seed, near=near),
         "kmeans": lambda: kmeans(latent, len(np.unique(label)), seed=seed),
-        "best_resolution": lambda: best_resolution(latent, label, seed=seed, graph=graph)[0],
+        "best_resolution": lambda: best_resolution(latent, label, seed=seed, near=near)[0],
+        "leiden": lambda: leiden(latent, seed=seed, near=near),
+        "scalable": lambda: scalable(latent, k=k, seed=seed),
     }
-    return {name: run[name]() for name in names}
+    found = {}
+    for name in names:
+        own = Stopwatch()
+        with own.phase("all"):
+            result = run[name]()
+        if isinstance(result, np.ndarray):
+            result = Clustering(result, float("nan"), own.seconds)
+        shared = watch.seconds if CLUSTERERS[name].needs_neighbours else {}
+        found[name] = replace(result, seconds=shared | result.seconds)
+    return found
+
+
+def cluster(
+    latent: np.ndarray,
+    names: Iterable[str],
+    *,
+    label: np.ndarray | None = None,
+    seed: int,
+    k: int = 30,
+) -> dict[str, np.ndarray]:
+    """Labels alone of `clusterings`, of shape (n_cells,); -1 stands for cells in no cluster."""
+    found = clusterings(latent, names, label=label, seed=seed, k=k)
+    return {name: clustering.labels for name, clustering in found.items()}

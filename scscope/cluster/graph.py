@@ -1,4 +1,4 @@
-"""The graph of shared neighbours, on which PhenoGraph and Leiden look for communities."""
+"""Graphs of neighbours, in which PhenoGraph and Leiden look for communities."""
 
 import random
 import sys
@@ -11,64 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from scscope.cluster.neighbours import neighbours
+from scscope.cluster.result import UNASSIGNED
+
 if TYPE_CHECKING:
     from igraph import Graph
 
-BLOCK = 2_000  # cells whose neighbours are intersected at a time
-
-
-def check_latent(latent: np.ndarray) -> np.ndarray:
-    """The latent as an array, or a ValueError where it is not one of finite numbers.
-
-    Parameters
-    ----------
-    latent
-        Array of shape (n_cells, n_latent), neither of them 0.
-    """
-    latent = np.asarray(latent)
-    if latent.ndim != 2 or latent.size == 0:
-        raise ValueError(
-            f"`latent` must have the shape (n_cells, n_latent) and not be empty, got {latent.shape}."
-        )
-    n_wrong = np.count_nonzero(~np.isfinite(latent))
-    if n_wrong:
-        raise ValueError(f"`latent` has {n_wrong} NaN or infinite values out of {latent.size}.")
-    return latent
-
-
-def neighbours(latent: np.ndarray, k: int) -> np.ndarray:
-    """The k nearest other cells of each cell, by Euclidean distance and exactly.
-
-    Parameters
-    ----------
-    latent
-        Array of shape (n_cells, n_latent).
-    k
-        Number of neighbours, less than the number of cells.
-
-    Returns
-    -------
-    np.ndarray
-        Indices, nearest first, shape (n_cells, k). A cell is never its own neighbour, even where
-        others lie on the same point.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    latent = check_latent(latent)
-    if not 1 <= k < len(latent):
-        raise ValueError(
-            f"`k` is {k} but `latent` has {len(latent)} cells: k must be at least 1 and less than "
-            "the number of cells."
-        )
-    return NearestNeighbors(n_neighbors=k).fit(latent).kneighbors(return_distance=False)
+MARKS = 2**22  # bytes in which neighbours are marked at a time; they fit a core's cache
 
 
 def jaccard_graph(latent: np.ndarray, k: int = 30) -> "Graph":
     """Graph of cells that share neighbours, as PhenoGraph 1.5.7 builds it by default.
-
-    An edge from a cell i to each of its k neighbours j weighs s / (2k - s), where s is the number
-    of neighbours that i and j share. The weight of the undirected edge is the mean of both
-    directions: half where only one of the two cells is a neighbour of the other.
 
     Parameters
     ----------
@@ -80,30 +33,92 @@ def jaccard_graph(latent: np.ndarray, k: int = 30) -> "Graph":
     Returns
     -------
     igraph.Graph
+        As of `shared_graph`.
+    """
+    return shared_graph(neighbours(latent, k).index)
+
+
+def shared_graph(nearest: np.ndarray) -> "Graph":
+    """Graph of cells that share neighbours.
+
+    An edge from a cell i to each of its k neighbours j weighs s / (2k - s), where s is the number
+    of neighbours that i and j share. The weight of the undirected edge is the mean of both
+    directions: half where only one of the two cells is a neighbour of the other.
+
+    Parameters
+    ----------
+    nearest
+        Neighbours of each cell, shape (n_cells, k).
+
+    Returns
+    -------
+    igraph.Graph
         Undirected, with the edge attribute "weight", positive everywhere. All cells are vertices:
         one that shares no neighbour has no edges.
     """
-    directed = _jaccard(neighbours(latent, k))
-    edges = sparse.triu((directed + directed.T) / 2, k=1).tocoo()
-    return load_igraph().Graph(
-        n=len(latent),
-        edges=np.column_stack([edges.row, edges.col]),
-        edge_attrs={"weight": edges.data.tolist()},
-    )
+    shared = n_shared(nearest)
+    directed = _adjacency(nearest, shared / (2.0 * nearest.shape[1] - shared))
+    directed.eliminate_zeros()
+    undirected = sparse.triu(directed + directed.T, k=1).tocoo()
+    return _graph(undirected, undirected.data / 2)
 
 
-def _jaccard(nearest: np.ndarray) -> sparse.csr_matrix:
+def neighbour_graph(nearest: np.ndarray) -> "Graph":
+    """Graph with an edge between each cell and its neighbours, all of weight 1.
+
+    Parameters
+    ----------
+    nearest
+        Neighbours of each cell, shape (n_cells, k).
+
+    Returns
+    -------
+    igraph.Graph
+        Undirected: one edge also where both cells are neighbours of each other.
+    """
+    directed = _adjacency(nearest, np.ones(nearest.shape))
+    undirected = sparse.triu(directed + directed.T, k=1).tocoo()
+    return _graph(undirected, np.ones(undirected.nnz))
+
+
+def n_shared(nearest: np.ndarray) -> np.ndarray:
+    """How many neighbours each cell shares with each of its neighbours, shape (n_cells, k), uint8.
+
+    The neighbours of a few cells are marked and those of their neighbours looked up: n k^2 look-ups
+    in the memory of a few cells.
+
+    Parameters
+    ----------
+    nearest
+        Neighbours of each cell, shape (n_cells, k), each once.
+    """
+    n_cells, k = nearest.shape
+    n_marked = max(1, min(MARKS // n_cells, 256))
+    marks = np.zeros((n_marked, n_cells), dtype=bool)
+    offset = np.arange(n_marked, dtype=np.int32)[:, None, None] * n_cells
+    shared = np.empty((n_cells, k), dtype=np.min_scalar_type(k))
+    for start in range(0, n_cells, n_marked):
+        own = nearest[start : start + n_marked]
+        rows = np.arange(len(own))[:, None]
+        marks[rows, own] = True
+        found = marks.ravel().take(nearest[own] + offset[: len(own)])
+        shared[start : start + n_marked] = found.sum(axis=2, dtype=shared.dtype)
+        marks[rows, own] = False
+    return shared
+
+
+def _adjacency(nearest: np.ndarray, weights: np.ndarray) -> sparse.csr_array:
     n_cells, k = nearest.shape
     rows = np.arange(0, n_cells * k + 1, k)
-    values = np.ones(n_cells * k)
-    members = sparse.csr_matrix((values, nearest.ravel(), rows), shape=(n_cells, n_cells))
-    transposed = members.T.tocsr()
-    # A product holds all pairs that share a neighbour, some k * k for each cell, of which k are
-    # kept: hence in blocks.
-    blocks = [members[start : start + BLOCK] for start in range(0, n_cells, BLOCK)]
-    shared = sparse.vstack([(block @ transposed).multiply(block) for block in blocks], format="csr")
-    shared.data /= 2 * k - shared.data
-    return shared
+    return sparse.csr_array((weights.ravel(), nearest.ravel(), rows), shape=(n_cells, n_cells))
+
+
+def _graph(edges: sparse.coo_array, weights: np.ndarray) -> "Graph":
+    return load_igraph().Graph(
+        n=edges.shape[0],
+        edges=np.column_stack(edges.coords).astype(np.int64),
+        edge_attrs={"weight": weights.tolist()},
+    )
 
 
 def load_igraph() -> ModuleType:
@@ -158,5 +173,5 @@ def by_size(communities: np.ndarray, min_size: int = 0) -> np.ndarray:
     )
     label = np.empty(len(size), dtype=np.int64)
     label[np.lexsort((first, -size))] = np.arange(len(size))
-    label[size <= min_size] = -1
+    label[size <= min_size] = UNASSIGNED
     return label[community]

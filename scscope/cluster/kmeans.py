@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scscope.cluster.graph import check_latent
+from scscope.cluster.neighbours import check_latent
 
 
 def kmeans(latent: np.ndarray, n_clusters: int, *, seed: int) -> np.ndarray:

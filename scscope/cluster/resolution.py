@@ -1,18 +1,12 @@
 """The best that a graph clusterer could do if it knew the right resolution."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from scscope.cluster.graph import by_size, igraph_seed, jaccard_graph
-
-if TYPE_CHECKING:
-    from igraph import Graph
+from scscope.cluster.communities import find_communities
+from scscope.cluster.graph import by_size, shared_graph
+from scscope.cluster.neighbours import Neighbours, neighbours
 
 RESOLUTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.3, 1.6, 2.0)
-# Where there are groups, Leiden settles within four iterations; where there are none, it would go on
-# for long.
-N_ITERATIONS = 4
 
 
 def best_resolution(
@@ -20,7 +14,7 @@ def best_resolution(
     label: np.ndarray,
     *,
     seed: int,
-    graph: "Graph | None" = None,
+    near: Neighbours | None = None,
     k: int = 30,
 ) -> tuple[np.ndarray, float]:
     """An oracle: the Leiden clusters that agree best with the truth, over a grid of resolutions.
@@ -37,8 +31,8 @@ def best_resolution(
         True labels, shape (n_cells,).
     seed
         Seed of Leiden, the same at each resolution.
-    graph
-        `jaccard_graph(latent, k)` where it is at hand; `latent` and `k` are not used then.
+    near
+        `neighbours(latent, k)` where they are at hand; `latent` and `k` are not used then.
     k
         Number of neighbours of each cell.
 
@@ -50,19 +44,13 @@ def best_resolution(
     """
     from sklearn.metrics import adjusted_rand_score
 
-    if graph is None:
-        graph = jaccard_graph(latent, k)
-
+    graph = shared_graph((near or neighbours(latent, k)).index)
     found = []
     for resolution in RESOLUTIONS:
-        with igraph_seed(seed):
-            partition = graph.community_leiden(
-                objective_function="modularity",
-                weights="weight",
-                resolution=resolution,
-                n_iterations=N_ITERATIONS,
-            )
-        found.append(by_size(np.array(partition.membership)))
+        communities, _, _ = find_communities(
+            graph, method="leiden", seed=seed, resolution=resolution
+        )
+        found.append(by_size(communities))
     agreement = [adjusted_rand_score(label, clusters) for clusters in found]
     best = int(np.argmax(agreement))
     return found[best], RESOLUTIONS[best]

@@ -31,6 +31,8 @@ CLUSTERERS = {
     "phenograph": "PhenoGraph",
     "kmeans": "k-means (true k)",
     "best_resolution": "best resolution (oracle)",
+    "leiden": "Leiden",
+    "scalable": "scalable PhenoGraph",
 }
 COUNTS = " (counts)"
 SCALE_FREE = ("random", "truth", "no_imputation")

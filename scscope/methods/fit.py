@@ -25,12 +25,15 @@ class Fit:
         Clusters that the method itself found, shape (n_cells,), or None.
     history
         Columns of the training history, of equal length.
+    record
+        How the fit went, in a method's own words: what JSON can hold.
     """
 
     latent: np.ndarray | None = None
     impute: Impute | None = None
     labels: np.ndarray | None = None
     history: dict[str, list] = field(default_factory=dict)
+    record: dict = field(default_factory=dict)
 
 
 def checked_latent(latent: np.ndarray, n_cells: int) -> np.ndarray:

@@ -1,21 +1,68 @@
 """scScope, and the plain autoencoder that it is with a single pass."""
 
+from types import SimpleNamespace
+
 from scscope.data import Scaled
+from scscope.errors import NotApplicable
 from scscope.methods.fit import Fit
 
 
-def scscope(data: Scaled, *, seed: int, device: str, preset: str = "paper", **settings) -> Fit:
-    """scScope; `settings` are those of `scscope.settings.Settings`."""
+def scscope(
+    data: Scaled,
+    *,
+    seed: int,
+    device: str,
+    preset: str = "paper",
+    n_devices: int = 1,
+    correct_batches: bool = False,
+    **settings,
+) -> Fit:
+    """Fit scScope (Deng et al., Nature Methods 2019).
+
+    Parameters
+    ----------
+    data
+        The dataset.
+    seed, device
+        See `scscope.ScScope`.
+    preset
+        A name in `scscope.settings.PRESETS`.
+    n_devices
+        Devices to train on, each with minibatches of its own.
+    correct_batches
+        Whether the effect of the dataset's batches is learned and removed.
+    **settings
+        Fields of `scscope.settings.Settings`.
+    """
     from scscope.estimator import ScScope
 
-    model = ScScope(preset=preset, seed=seed, device=device, **settings).fit(data.X)
+    cells, batch_key = data.X, None
+    if correct_batches:
+        cells, batch_key = _with_batches(data), "batch"
+    model = ScScope(
+        preset=preset,
+        seed=seed,
+        device=device,
+        n_devices=n_devices,
+        batch_key=batch_key,
+        **settings,
+    ).fit(cells)
     return Fit(
-        latent=model.transform(data.X),
+        latent=model.transform(),
         impute=lambda cells, genes: data.to_log(model.impute(cells, genes), cells, genes),
         history=model.history_,
+        record=model.record_,
     )
 
 
-def ae(data: Scaled, *, seed: int, device: str, preset: str = "paper", **settings) -> Fit:
+def _with_batches(data: Scaled) -> SimpleNamespace:
+    import pandas as pd
+
+    if data.batch is None or len(set(data.batch)) < 2:
+        raise NotApplicable("`correct_batches` is asked for, but the dataset has no two batches.")
+    return SimpleNamespace(X=data.X, obs=pd.DataFrame({"batch": data.batch}))
+
+
+def ae(data: Scaled, *, seed: int, device: str, **settings) -> Fit:
     """Autoencoder: scScope with one pass, as in the paper's comparison."""
-    return scscope(data, seed=seed, device=device, preset=preset, n_steps=1, **settings)
+    return scscope(data, seed=seed, device=device, n_steps=1, **settings)

@@ -18,7 +18,8 @@ class Metric:
     ----------
     kind
         What it compares. "clustering": true labels and clusters. "imputation": true and predicted
-        values on the scale of `scscope.data.log_normalised`.
+        values on the scale of `scscope.data.log_normalised`. "cost": nothing, it is measured while
+        cells are clustered.
     title
         Label of its axis.
     low, high
@@ -28,16 +29,16 @@ class Metric:
     needs_truth
         Whether it looks at its first argument.
     function
-        Takes the truth and the result, two arrays of the same length.
+        Takes the truth and the result, two arrays of the same length; None for a cost.
     """
 
-    kind: Literal["clustering", "imputation"]
+    kind: Literal["clustering", "imputation", "cost"]
     title: str
     low: float
     high: float
     higher_is_better: bool | None
     needs_truth: bool
-    function: Callable[[np.ndarray | None, np.ndarray], float]
+    function: Callable[[np.ndarray | None, np.ndarray], float] | None
 
 
 METRICS = {
@@ -104,6 +105,15 @@ METRICS = {
         needs_truth=True,
         function=imputation.zero_prediction,
     ),
+    "cluster_seconds": Metric(
+        kind="cost",
+        title="time of clustering (s)",
+        low=0,
+        high=math.inf,
+        higher_is_better=False,
+        needs_truth=False,
+        function=None,
+    ),
 }
 
 
@@ -123,6 +133,8 @@ def score(name: str, true: np.ndarray | None, result: np.ndarray) -> float:
     if name not in METRICS:
         raise ValueError(f"Unknown metric {name!r}. Known metrics: {', '.join(METRICS)}.")
     metric = METRICS[name]
+    if metric.function is None:
+        raise ValueError(f"Metric {name!r} is measured while cells are clustered, not of labels.")
     if metric.needs_truth and true is None:
         raise ValueError(f"Metric {name!r} needs the truth, but `true` is None.")
     return metric.function(true, result)

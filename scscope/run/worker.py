@@ -4,11 +4,9 @@ Reads a request as JSON from standard input, see `scscope.run.supervisor.supervi
 """
 
 import csv
-import ctypes
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from importlib import import_module
@@ -20,6 +18,7 @@ from scscope.atomic import write_text
 from scscope.data import read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods.fit import Fit, check_gives, checked_labels, checked_latent, checked_values
+from scscope.processes import end_with
 from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT
 from scscope.seeds import derive_seed
 
@@ -31,7 +30,7 @@ PACKAGES = ("numpy", "scipy", "sklearn", "torch")
 
 
 def perform(request: dict, folder: Path, device: str) -> dict:
-    """Run the request and write its arrays to `folder`; return seconds by phase."""
+    """Run the request and write its arrays to `folder`; return seconds by phase, and the record."""
     method = getattr(import_module(request["module"]), request["function"])
     clock = [time.perf_counter()]
     data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
@@ -50,7 +49,8 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     clock.append(time.perf_counter())
 
     names = ("seconds_load", "seconds_fit", "seconds_impute")
-    return dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
+    seconds = dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
+    return {**seconds, "record": fit.record}
 
 
 def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:
@@ -106,15 +106,6 @@ def outcome_of(request: dict, folder: Path) -> dict:
         status = "out_of_memory" if lack or "can't allocate memory" in str(error) else "error"
         end = {"status": status, "message": f"{type(error).__name__}: {error}"}
     return {"device": device, "peak_gpu_mb": peak_gpu_mb(device), **end}
-
-
-def end_with(parent: int) -> None:
-    """Have this process killed when its parent dies, so that no two ever write one file."""
-    if sys.platform == "linux":
-        set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("The supervisor is gone.")
 
 
 def main() -> None:

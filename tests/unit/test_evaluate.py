@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from scscope.data import Dataset, Targets, imputation_targets
 from scscope.evaluate import Run, evaluate, read_run, true_log, write_scores
+from scscope.figures import load_panel
 from scscope.gather import conclusion, read_table, run_table, score_table, select, versions_of
 from scscope.seeds import derive_seed
+from scscope.simulate import splat
 
 N_CELLS = 45
 METRICS = ["ari", "n_clusters", "unassigned", "imputation_error", "zero_prediction"]
@@ -80,6 +83,40 @@ def test_clusters_that_a_method_hands_in_are_taken_and_minus_one_is_no_cluster()
     assert found["given", "ari"] == pytest.approx(adjusted_rand_score(LABEL, given))
 
 
+def test_seconds_of_a_clusterer_are_measured_and_those_of_given_clusters_are_not():
+    latent = np.random.default_rng(0).normal(size=(N_CELLS, 2))
+    asked = {"metrics": ["cluster_seconds"], "clusterers": ["phenograph", "leiden"], "seed": 0}
+    run = Run("ok", latent, LABEL, None)
+    rows, _ = evaluate(run, dataset(LABEL), NO_TARGETS, gives=("latent", "labels"), **asked)
+    assert [row["clusterer"] for row in rows] == ["phenograph", "leiden"]
+    assert all(0 < row["value"] < 60 and row["n_cells"] == N_CELLS for row in rows)
+    failed = Run("timeout", None, None, None)
+    rows, _ = evaluate(failed, dataset(LABEL), NO_TARGETS, gives=("latent",), **asked)
+    assert len(rows) == 2
+    assert np.isnan([row["value"] for row in rows]).all()
+
+
+def test_times_by_number_of_cells_go_from_simulation_to_panel(tmp_path):
+    """The study of Supplementary Fig. 11, at a size of seconds."""
+    tables = []
+    for n_cells, seed in [(n, seed) for n in (60, 120, 240) for seed in (0, 1)]:
+        counts = splat(n_cells=n_cells, n_genes=40, seed=seed).X
+        latent = PCA(5, random_state=0).fit_transform(np.log1p(counts.toarray()))
+        data = dataset(X=counts.toarray())
+        asked = {"metrics": ["cluster_seconds"], "clusterers": ["phenograph"], "seed": seed}
+        rows, _ = evaluate(
+            Run("ok", latent, None, None), data, NO_TARGETS, gives=("latent",), **asked
+        )
+        names = {"dataset": f"cells_{n_cells}", "method": "m", "seed": seed}
+        write_scores([{**names, **row} for row in rows], tmp_path / "scores.tsv")
+        tables.append(read_table(tmp_path / "scores.tsv"))
+    about = {"label": "PCA", "use": "pca", "scale": "log", "control": False}
+    figure = load_panel("supplementary_11")(pd.concat(tables).assign(**about))
+    points = figure.axes[0].containers[0][0]
+    assert list(points.get_xdata()) == [60, 120, 240]
+    assert min(points.get_ydata()) > 0
+
+
 # Totals of the observed counts are 4, 2 and 8, so L = 4 and the factors are 1, 2 and 1/2.
 OBSERVED = np.array([[4, 0, 0], [0, 2, 0], [0, 0, 8]])
 TRUE = np.array([[4, 3, 0], [0, 2, 5], [6, 0, 8]])
@@ -131,7 +168,7 @@ METHODS = {"m": {"use": "pca", "scale": "log"}, "n": {"use": "truth", "scale": "
 def tables(tmp_path):
     paths = [
         write_run(tmp_path / "n", method="n", status="timeout", message="too slow", versions=None),
-        write_run(tmp_path / "m"),
+        write_run(tmp_path / "m", record={"stopped": "no_change", "epochs": 7, "other": 1}),
     ]
     runs = run_table(paths, METHODS)
     names = {"dataset": "d", "seed": 0, "clusterer": "kmeans", "metric": "ari"}
@@ -149,6 +186,8 @@ def test_runs_and_scores_are_joined_in_the_configs_order(tmp_path):
     assert list(scores["label"]) == ["PCA", "T"]
     assert list(scores["control"]) == [False, True]
     assert list(scores["status"]) == ["ok", "timeout"]
+    assert list(runs["stopped"]) == ["no_change", None]
+    assert runs["epochs"][0] == 7
     assert scores["value"][0] == 0.5
     assert np.isnan(scores["value"][1])
     assert versions_of(runs) == {"numpy": "2.4", "scipy": "1.17"}

@@ -49,6 +49,7 @@ def synthetic(n_seeds: int = 3, failing: dict | None = None) -> pd.DataFrame:
         else:
             kinds = [(name, "ari", rng.random()) for name in ("phenograph", "kmeans")]
             kinds += [(np.nan, metric, rng.random()) for metric in IMPUTATION if use == "scscope"]
+            kinds += [("phenograph", "cluster_seconds", 2.0)]
         for clusterer, metric, value in kinds:
             rows.append(
                 {
@@ -63,6 +64,7 @@ def synthetic(n_seeds: int = 3, failing: dict | None = None) -> pd.DataFrame:
                     "metric": metric,
                     "value": value if status == "ok" else np.nan,
                     "status": status,
+                    "n_cells": 500 if dataset == "mid_1" else 2000,
                     "sparsity": 0.3 if dataset == "mid_1" else 0.6,
                 }
             )
@@ -314,3 +316,42 @@ def test_labels_are_moved_apart():
     heights = spread([0.10, 0.11, 0.50], 0.07)
     assert np.diff(heights).min() >= 0.07 - 1e-5
     assert heights[2] == 0.50
+
+
+def timed(seconds: dict[int, list[float]], status: str = "ok") -> pd.DataFrame:
+    """Scores of one method whose clustering took some seconds, by number of cells and seed."""
+    about = {"method": "pca", "label": "PCA", "use": "pca", "scale": "log", "control": False}
+    about |= {"clusterer": "phenograph", "metric": "cluster_seconds", "status": status}
+    return pd.DataFrame(
+        [
+            {"dataset": f"d{n}", "n_cells": n, "seed": seed, "value": value, **about}
+            for n, values in seconds.items()
+            for seed, value in enumerate(values)
+        ]
+    )
+
+
+def test_growth_of_time_is_fitted_and_its_spread_drawn():
+    figure = load_panel("supplementary_11")(
+        timed({100: [1, 3], 1_000: [20, 20], 10_000: [200, 200]})
+    )
+    assert "PhenoGraph of PCA: time ~ cells^1.00" in texts(figure)
+    axes = figure.axes[0]
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    points = axes.containers[0][0]
+    assert list(points.get_xdata()) == [100, 1_000, 10_000]
+    assert list(points.get_ydata()) == [2, 20, 200]
+    bars = axes.containers[0][2][0].get_segments()
+    assert bars[0][:, 1].tolist() == [1, 3]
+
+
+def test_sizes_at_which_clustering_failed_are_marked():
+    table = pd.concat([timed({100: [1, 1]}), timed({1_000: [np.nan, np.nan]}, "out_of_memory")])
+    assert "2/2" in texts(load_panel("supplementary_11")(table))
+
+
+def test_without_times_the_panel_says_what_to_ask_for():
+    table = timed({100: [1]}).assign(metric="ari")
+    assert any(
+        "name it among its metrics" in text for text in texts(load_panel("supplementary_11")(table))
+    )

@@ -46,10 +46,15 @@ def prints():
         # Comments and docstrings change nothing.
         ("model.py", "WEIGHT_SD = 0.1  # truncated", "WEIGHT_SD = 0.1  # cut off", set()),
         ("model.py", '"""The scScope network', '"""The network', set()),
-        ("train.py", '"""Fit the network to `X`, in place.', '"""Fit.', set()),
+        (
+            "train/loop.py",
+            '"""Fit the network to the cells of `source`, in place.',
+            '"""Fit.',
+            set(),
+        ),
         # A method's own code, or what it imports (inside a function, too), changes that method.
         ("model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2", {SCSCOPE}),
-        ("train.py", "CHUNK = 4_096", "CHUNK = 4_097", {SCSCOPE}),
+        ("train/loop.py", "WATCH = 100", "WATCH = 101", {SCSCOPE}),
         ("methods/pca.py", "n_latent: int = 50", "n_latent: int = 40", {PCA}),
         # What all methods are run by changes all.
         ("data.py", "BLOCK = 2_000", "BLOCK = 3_000", {SCSCOPE, PCA}),

@@ -114,7 +114,15 @@ def test_imputation_without_such_entries_is_nan(name, true):
     assert math.isnan(score(name, [], []))
 
 
-@pytest.mark.parametrize("name", METRICS)
+COMPUTED = [name for name, metric in METRICS.items() if metric.kind != "cost"]
+
+
+def test_a_cost_is_measured_not_computed():
+    with pytest.raises(ValueError, match="'cluster_seconds' is measured while cells are clustered"):
+        score("cluster_seconds", LABEL, CLUSTERS)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
 def test_values_are_floats_within_the_declared_range(name):
     metric = METRICS[name]
     rng = np.random.default_rng(3)
@@ -128,7 +136,7 @@ def test_values_are_floats_within_the_declared_range(name):
         assert metric.low <= value <= metric.high
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_metrics_that_need_the_truth_say_so(name):
     result = np.array([0, 1, 1])
     if METRICS[name].needs_truth:

@@ -6,7 +6,7 @@ import torch
 
 from scscope.model import WEIGHT_SD, Network
 from scscope.settings import PRESETS, settings_of
-from scscope.train import loss_of
+from scscope.train.gradient import loss_of
 
 N_CELLS, N_GENES = 7, 11
 

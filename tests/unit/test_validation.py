@@ -1,5 +1,6 @@
 """Errors of a config in words; and the schema agrees with the code that it describes."""
 
+import inspect
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from scscope.cluster import CLUSTERERS
 from scscope.data import SCALES, VALUES
 from scscope.figures import PANELS
 from scscope.methods import METHODS
+from scscope.methods.scscope import scscope
 from scscope.metrics import METRICS
 from scscope.settings import PRESETS, Settings
 from scscope.simulate import SIMULATORS
@@ -144,11 +146,12 @@ def test_a_number_or_a_list_is_said_as_such():
 
 def test_the_schema_knows_the_settings_of_scscope():
     # These belong to the presets and are not varied one by one.
-    of_preset = {"rectify", "loss", "sampling", "separate_batch_step"}
+    of_preset = {"rectify", "loss", "sampling", "separate_batch_step", "mask_fault"}
     settings = {field.name for field in fields(Settings)} - of_preset
-    assert set(SCHEMA["$defs"]["scscope"]["properties"]) == settings | {"preset"}
+    arguments = set(inspect.signature(scscope).parameters) - {"data", "seed", "device", "settings"}
+    assert set(SCHEMA["$defs"]["scscope"]["properties"]) == settings | arguments
     one_pass = settings - {"n_steps", "imputer_width"}
-    assert set(SCHEMA["$defs"]["ae"]["properties"]) == one_pass | {"preset"}
+    assert set(SCHEMA["$defs"]["ae"]["properties"]) == one_pass | arguments
 
 
 def test_every_method_has_its_parameters_in_the_schema():

@@ -29,12 +29,16 @@ def test_the_two_commands_are_targets_of_make():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-def test_the_example_of_the_library_runs():
-    adata = anndata.AnnData(np.random.default_rng(0).poisson(1.0, (64, 20)).astype(np.float32))
+def test_the_example_of_the_library_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    adata = anndata.AnnData(np.random.default_rng(0).poisson(1.0, (64, 60)).astype(np.float32))
     names = {"adata": adata}
     exec(block("python", "ScScope"), names)
     assert names["latent"].shape == (64, 100)
     assert names["values"].shape == (2,)
+    np.testing.assert_array_equal(adata.obsm["X_scscope"], names["latent"])
+    loaded = names["ScScope"].load("model")
+    np.testing.assert_array_equal(loaded.transform(adata), names["latent"])
 
 
 def test_the_config_for_ones_own_data_is_followed_to_the_letter(tmp_path):

@@ -166,6 +166,11 @@ def method_settings(wildcards):
     }
 
 
+def gpus_of(wildcards):
+    """GPUs of a deep method's job: as many as the devices it trains on."""
+    return config["methods"][wildcards.method].get("params", {}).get("n_devices", 1)
+
+
 def gives_of(wildcards):
     """What the fits of a method hold."""
     return METHODS[config["methods"][wildcards.method]["use"]].gives

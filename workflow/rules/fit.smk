@@ -35,3 +35,6 @@ use rule fit as fit_deep with:
         method=one_of(GPU_METHODS),
     conda:
         "../../envs/torch.yaml"
+    resources:
+        attempt=number_of_attempt,
+        gpu=gpus_of,

@@ -1,0 +1,489 @@
+/* Runs the list of operations of a training step (program.py) on blocks of cells.
+ *
+ * Every operation works on the cells of one block. A block's values lie in an arena of its own, small
+ * enough to stay in the cache between one operation and the next; a thread does its blocks one after
+ * the other and adds up a gradient of its own, and only in the end the threads meet to add these up.
+ *
+ * Compiled twice: values between operations are float, or, with -DBFLOAT16, bfloat16. What is
+ * computed from them is float in both. NaN is carried on: a comparison with it is false, so that
+ * `z < 0 ? 0 : z` keeps it.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE__
+#include <immintrin.h>
+#endif
+
+#ifdef BFLOAT16
+typedef uint16_t real;
+static inline float get(real value) {
+    union { uint32_t bits; float value; } u = {(uint32_t)value << 16};
+    return u.value;
+}
+static inline real put(float value) { /* round to nearest, ties to even */
+    union { float value; uint32_t bits; } u = {value};
+    uint32_t rounded = (u.bits + 0x7fff + ((u.bits >> 16) & 1)) >> 16;
+    return value != value ? 0x7fc0 : (real)rounded;
+}
+#else
+typedef float real;
+static inline float get(real value) { return value; }
+static inline real put(float value) { return value; }
+#endif
+
+/* C = A B + beta C of Fortran's BLAS, column by column. */
+typedef void Sgemm(const char *transpose_a, const char *transpose_b, const int *m, const int *n,
+                   const int *k, const float *alpha, const float *a, const int *lda, const float *b,
+                   const int *ldb, const float *beta, float *c, const int *ldc);
+
+/* As in program.py, where each is explained. */
+enum { ZERO, LOAD, FORWARD, RELU, OUTPUT, LAST_OUTPUT, FILL, OUTPUT_GRADIENT, BACKWARD, RELU_GRADIENT,
+       FILL_GRADIENT, WEIGHT_GRADIENT, ZERO_WEIGHT, SAMPLED_OUTPUT };
+
+/* Where a block has the values (n_cells, width) of one pass; the passes lie one after the other. */
+typedef struct { int64_t offset; int32_t width, t; } Place;
+
+typedef struct {
+    int32_t kind, t;        /* which operation; which pass, or how many */
+    Place out, a, b;        /* what it writes, and reads */
+    const float *weight;    /* (out, in) of a layer */
+    const float *bias;      /* (out,) */
+    int64_t weight_gradient, bias_gradient; /* their places in the flat gradient */
+    int32_t is_added;       /* the weight's gradient has begun already */
+} Operation;
+
+typedef struct {
+    const Operation *operations;
+    int32_t n_forward, n_operations;
+    int32_t n_passes, n_genes;
+    int32_t use_mask, is_norm;
+    int64_t n_weights;      /* length of the flat gradient */
+    int64_t arena_size;     /* values of a block's arena */
+    Sgemm *sgemm;
+} Program;
+
+typedef struct {
+    const float *x;         /* (n_cells, n_genes) of the minibatch */
+    int32_t n_cells;
+    int32_t n_workers;      /* each has a gradient of its own */
+    int32_t n_blocks;       /* a multiple of n_workers */
+    int32_t is_joint;       /* all blocks share one arena */
+    real *arenas;           /* (1, n_workers or n_blocks, arena_size) */
+    float *gradient;        /* (n_weights,), that of the first worker and in the end of all */
+    float *partial;         /* (n_workers - 1, n_weights), of the others */
+    double *squares;        /* (n_blocks, n_passes), sum of squared errors */
+    float *scale;           /* (n_passes,), by what an error is multiplied to be a gradient */
+} Minibatch;
+
+/* The cells of a block that an operation works on, and where their things are. */
+typedef struct {
+    int first, last;        /* cells first <= i < last of the block */
+    int n_cells;            /* of the block */
+    int is_fresh;           /* nothing is in `gradient` yet */
+    const float *x;         /* (n_cells, n_genes) */
+    real *arena;
+    float *gradient;
+    double *squares;
+    const float *scale;
+} Block;
+
+static real *at(const Block *block, Place place) {
+    return block->arena + place.offset + (int64_t)place.t * block->n_cells * place.width;
+}
+
+static real *row(const Block *block, Place place, int i) {
+    return at(block, place) + (int64_t)i * place.width;
+}
+
+static const float *x_of(const Block *block, int i, Place like) {
+    return block->x + (int64_t)i * like.width;
+}
+
+/* ---- element-wise passes ---- */
+
+static inline float relu_of(float z) { return z < 0 ? 0 : z; }
+
+/* Only observed entries count, unless there is no mask. */
+static inline float error_of(float y, float x, int use_mask) { return use_mask && x == 0 ? 0 : y - x; }
+
+static void load(Block *block, Place out) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict to = row(block, out, i);
+        const float *restrict x = x_of(block, i, out);
+        for (int j = 0; j < out.width; j++) to[j] = put(x[j]);
+    }
+#ifndef BFLOAT16
+    block->x = at(block, out); /* nearer than where it came from */
+#endif
+}
+
+static void relu(const Block *block, Place out, const float *restrict bias) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict z = row(block, out, i);
+        for (int j = 0; j < out.width; j++) z[j] = put(relu_of(get(z[j]) + bias[j]));
+    }
+}
+
+static void output(const Block *block, Place out, const float *restrict bias, int use_mask, double *squares) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict z = row(block, out, i);
+        const float *restrict x = x_of(block, i, out);
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int j = 0; j < out.width; j++) {
+            const float y = relu_of(get(z[j]) + bias[j]), error = error_of(y, x[j], use_mask);
+            z[j] = put(y);
+            sum += error * error;
+        }
+        *squares += sum;
+    }
+}
+
+static void output_gradient(const Block *block, Place out, Place value, int is_imputed, float scale,
+                            int use_mask, float *restrict bias_gradient) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict g = row(block, out, i);
+        const real *restrict y = row(block, value, i);
+        const float *restrict x = x_of(block, i, out);
+        for (int j = 0; j < out.width; j++) {
+            const float slope = scale * error_of(get(y[j]), x[j], use_mask) + (is_imputed ? get(g[j]) : 0);
+            const float gradient = get(y[j]) > 0 ? slope : 0;
+            g[j] = put(gradient);
+            bias_gradient[j] += gradient;
+        }
+    }
+}
+
+/* Both in one, where nothing else needs y. */
+static void last_output(const Block *block, Place out, const float *restrict bias, float scale, int use_mask,
+                        double *squares, float *restrict bias_gradient) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict z = row(block, out, i);
+        const float *restrict x = x_of(block, i, out);
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int j = 0; j < out.width; j++) {
+            const float y = relu_of(get(z[j]) + bias[j]), error = error_of(y, x[j], use_mask);
+            const float gradient = y > 0 ? scale * error : 0;
+            z[j] = put(gradient);
+            bias_gradient[j] += gradient;
+            sum += error * error;
+        }
+        *squares += sum;
+    }
+}
+
+static void fill(const Block *block, Place out, const float *restrict bias) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict z = row(block, out, i);
+        const float *restrict x = x_of(block, i, out);
+        for (int j = 0; j < out.width; j++) z[j] = put(x[j] == 0 ? relu_of(get(z[j]) + bias[j]) : x[j]);
+    }
+}
+
+static void relu_gradient(const Block *block, Place out, Place a, float *restrict bias_gradient) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict g = row(block, out, i);
+        const real *restrict value = row(block, a, i);
+        for (int j = 0; j < out.width; j++) {
+            float gradient = get(value[j]) > 0 ? get(g[j]) : 0;
+            g[j] = put(gradient);
+            bias_gradient[j] += gradient;
+        }
+    }
+}
+
+static void fill_gradient(const Block *block, Place out, Place filled, float *restrict bias_gradient) {
+    for (int i = block->first; i < block->last; i++) {
+        real *restrict g = row(block, out, i);
+        const real *restrict value = row(block, filled, i);
+        const float *restrict x = x_of(block, i, out);
+        for (int j = 0; j < out.width; j++) {
+            float gradient = (x[j] == 0) & (get(value[j]) > 0) ? get(g[j]) : 0;
+            g[j] = put(gradient);
+            bias_gradient[j] += gradient;
+        }
+    }
+}
+
+/* ---- products; only of floats, those of bfloat16 are torch's ---- */
+
+static void product(const Program *program, const Operation *op, const Block *block) {
+#ifndef BFLOAT16
+    const float one = 1, zero = 0;
+    const int n_in = op->kind == BACKWARD ? op->out.width : op->a.width;
+    const int n_out = op->kind == FORWARD ? op->out.width : op->kind == BACKWARD ? op->a.width : op->b.width;
+    const int rows = block->n_cells;
+    if (op->kind == FORWARD) { /* out (rows, n_out) = a weight^T */
+        program->sgemm("T", "N", &n_out, &rows, &n_in, &one, op->weight, &n_in, at(block, op->a), &n_in, &zero,
+                       at(block, op->out), &n_out);
+    } else if (op->kind == BACKWARD) { /* out (rows, n_in) = a weight */
+        program->sgemm("N", "N", &n_in, &rows, &n_out, &one, op->weight, &n_in, at(block, op->a), &n_out, &zero,
+                       at(block, op->out), &n_in);
+    } else { /* gradient (n_out, n_in) += b^T a, over the cells of all passes */
+        const int all = op->t * rows;
+        program->sgemm("N", "T", &n_in, &n_out, &all, &one, at(block, op->a), &n_in, at(block, op->b), &n_out,
+                       block->is_fresh && !op->is_added ? &zero : &one, block->gradient + op->weight_gradient,
+                       &n_in);
+    }
+#endif
+}
+
+/* ---- the last output where few entries are observed ---- */
+
+#if defined(__AVX512F__) && !defined(BFLOAT16)
+enum { LANES = 16, MOST_REGISTERS = 8, GROUP = 16 };
+
+/* Whether there is `sampled_output` for a last layer with so many inputs. */
+int can_sample(int n_in) { return n_in <= LANES * MOST_REGISTERS; }
+
+/* Columns of a row where it is not 0, their values, and their number. */
+static int observed(const float *x, int n, int32_t *columns, float *values) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int count = 0;
+    for (int j = 0; j < n; j += LANES) {
+        const __mmask16 is_there = n - j < LANES ? (1 << (n - j)) - 1 : 0xffff;
+        const __m512 value = _mm512_maskz_loadu_ps(is_there, x + j);
+        const __m512i column = _mm512_add_epi32(lanes, _mm512_set1_epi32(j));
+        const __mmask16 is = _mm512_cmp_ps_mask(value, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        _mm512_storeu_si512(columns + count, _mm512_maskz_compress_epi32(is, column));
+        _mm512_storeu_ps(values + count, _mm512_maskz_compress_ps(is, value));
+        count += __builtin_popcount(is);
+    }
+    return count;
+}
+
+/* Of the last pass nothing but the error at observed entries is needed: the product with a row of
+ * the weight gives the output there, and two more the gradients of this row and of what was fed.
+ * `n` is a constant where this is called: h of a cell, and its gradient, stay in n registers. */
+static inline __attribute__((always_inline)) void sampled_row(
+        const int n, const Program *program, const Operation *op, const Block *block, int i, int32_t *columns,
+        float *values) {
+    const int n_in = op->a.width;
+    const __mmask16 tail = 0xffff >> (LANES * n - n_in);
+    const float *h = row(block, op->a, i), scale = block->scale[op->t];
+    float *g = row(block, op->out, i);
+    float *weight_gradient = block->gradient + op->weight_gradient;
+    float *bias_gradient = block->gradient + op->bias_gradient, squares = 0;
+    __m512 fed[MOST_REGISTERS], gradient[MOST_REGISTERS];
+    for (int k = 0; k < n; k++) {
+        fed[k] = _mm512_maskz_loadu_ps(k == n - 1 ? tail : 0xffff, h + LANES * k);
+        gradient[k] = _mm512_setzero_ps();
+    }
+    const int count = observed(block->x + (int64_t)i * program->n_genes, program->n_genes, columns, values);
+    for (int first = 0; first < count; first += GROUP) {
+        const int some = count - first < GROUP ? count - first : GROUP;
+        float slopes[GROUP];
+        for (int e = 0; e < some; e++) {
+            const float *w = op->weight + (int64_t)columns[first + e] * n_in;
+            __m512 products = _mm512_setzero_ps();
+            for (int k = 0; k < n; k++)
+                products = _mm512_fmadd_ps(
+                    fed[k], _mm512_maskz_loadu_ps(k == n - 1 ? tail : 0xffff, w + LANES * k), products);
+            slopes[e] = _mm512_reduce_add_ps(products) + op->bias[columns[first + e]];
+        }
+#pragma omp simd reduction(+ : squares)
+        for (int e = 0; e < some; e++) {
+            const float y = relu_of(slopes[e]), error = y - values[first + e];
+            slopes[e] = y > 0 ? scale * error : 0;
+            squares += error * error;
+        }
+        for (int e = 0; e < some; e++) {
+            const int64_t j = columns[first + e];
+            const float *w = op->weight + j * n_in;
+            float *to = weight_gradient + j * n_in;
+            const __m512 slope = _mm512_set1_ps(slopes[e]);
+            for (int k = 0; k < n; k++) {
+                const __mmask16 is_there = k == n - 1 ? tail : 0xffff;
+                gradient[k] = _mm512_fmadd_ps(slope, _mm512_maskz_loadu_ps(is_there, w + LANES * k), gradient[k]);
+                const __m512 before = _mm512_maskz_loadu_ps(is_there, to + LANES * k);
+                _mm512_mask_storeu_ps(to + LANES * k, is_there, _mm512_fmadd_ps(slope, fed[k], before));
+            }
+            bias_gradient[j] += slopes[e];
+        }
+    }
+    for (int k = 0; k < n; k++) _mm512_mask_storeu_ps(g + LANES * k, k == n - 1 ? tail : 0xffff, gradient[k]);
+    block->squares[op->t] += squares;
+}
+
+static void sampled_output(const Program *program, const Operation *op, const Block *block) {
+    int32_t columns[program->n_genes + LANES];
+    float values[program->n_genes + LANES];
+    for (int i = block->first; i < block->last; i++) switch ((op->a.width + LANES - 1) / LANES) {
+        case 1: sampled_row(1, program, op, block, i, columns, values); break;
+        case 2: sampled_row(2, program, op, block, i, columns, values); break;
+        case 3: sampled_row(3, program, op, block, i, columns, values); break;
+        case 4: sampled_row(4, program, op, block, i, columns, values); break;
+        case 5: sampled_row(5, program, op, block, i, columns, values); break;
+        case 6: sampled_row(6, program, op, block, i, columns, values); break;
+        case 7: sampled_row(7, program, op, block, i, columns, values); break;
+        case 8: sampled_row(8, program, op, block, i, columns, values); break;
+    }
+}
+#else
+int can_sample(int n_in) { return 0; }
+static void sampled_output(const Program *program, const Operation *op, const Block *block) {}
+#endif
+
+/* ---- the step ---- */
+
+static void execute(const Program *program, const Operation *op, Block *block) {
+    float *gradient = block->gradient + op->bias_gradient;
+    switch (op->kind) {
+        case ZERO: if (block->is_fresh) memset(gradient, 0, sizeof(float) * op->out.width); break;
+        case ZERO_WEIGHT:
+            if (block->is_fresh)
+                memset(block->gradient + op->weight_gradient, 0, sizeof(float) * op->out.width * op->a.width);
+            break;
+        case SAMPLED_OUTPUT: sampled_output(program, op, block); break;
+        case LOAD: load(block, op->out); break;
+        case RELU: relu(block, op->out, op->bias); break;
+        case OUTPUT: output(block, op->out, op->bias, program->use_mask, block->squares + op->t); break;
+        case FILL: fill(block, op->out, op->bias); break;
+        case OUTPUT_GRADIENT:
+            output_gradient(block, op->out, op->a, op->t < program->n_passes - 1, block->scale[op->t],
+                            program->use_mask, gradient);
+            break;
+        case LAST_OUTPUT:
+            last_output(block, op->out, op->bias, block->scale[op->t], program->use_mask,
+                        block->squares + op->t, gradient);
+            break;
+        case RELU_GRADIENT: relu_gradient(block, op->out, op->a, gradient); break;
+        case FILL_GRADIENT: fill_gradient(block, op->out, op->a, gradient); break;
+        default: product(program, op, block);
+    }
+}
+
+/* The cells that are a worker's k-th share of the minibatch. */
+static Block block_of(const Program *program, const Minibatch *batch, int worker, int k) {
+    const int64_t n = batch->n_cells;
+    const int b = worker * batch->n_blocks / batch->n_workers + k;
+    const int first = n * b / batch->n_blocks, last = n * (b + 1) / batch->n_blocks;
+    Block block = {
+        .first = 0,
+        .last = last - first,
+        .n_cells = last - first,
+        .is_fresh = k == 0,
+        .x = batch->x + (int64_t)first * program->n_genes,
+        /* A norm is known only when all blocks are through: each needs to keep its values till then. */
+        .arena = batch->arenas + (program->is_norm ? b : worker) * program->arena_size,
+        .gradient = worker ? batch->partial + (worker - 1) * program->n_weights : batch->gradient,
+        .squares = batch->squares + b * program->n_passes,
+        .scale = batch->scale,
+    };
+    if (batch->is_joint) { /* one arena for all, of which a worker does a part */
+        block.first = first;
+        block.last = last;
+        block.n_cells = n;
+        block.x = batch->x;
+        block.arena = batch->arenas;
+    }
+    return block;
+}
+
+/* Take numbers below 1e-38 for 0: moments of weights that no longer learn decay to them, and a CPU
+ * is ten times slower with them. Gives what `restore` needs. */
+static unsigned flush_denormals(void) {
+#ifdef __SSE__
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040); /* results, and what is read */
+    return before;
+#else
+    return 0;
+#endif
+}
+
+static void restore(unsigned before) {
+#ifdef __SSE__
+    _mm_setcsr(before);
+#endif
+}
+
+/* Operations first <= o < last of all cells. Workers are threads, where there are so many: what is
+ * computed depends on the number of workers alone. */
+void run(const Program *program, const Minibatch *batch, int first, int last) {
+#pragma omp parallel for schedule(static, 1) num_threads(batch->n_workers) if (batch->n_workers > 1)
+    for (int worker = 0; worker < batch->n_workers; worker++) {
+        const unsigned before = flush_denormals();
+        for (int k = 0; k < batch->n_blocks / batch->n_workers; k++) {
+            Block block = block_of(program, batch, worker, k);
+            for (int o = first; o < last; o++) execute(program, program->operations + o, &block);
+        }
+        restore(before);
+    }
+}
+
+/* Loss so far. Sets by what the errors of a pass are multiplied to give its gradient: 2/n for squared
+ * errors averaged over cells, 1/norm for the norm (0 where it is 0, as torch has it). */
+double loss(const Program *program, const Minibatch *batch) {
+    double total = 0;
+    for (int t = 0; t < program->n_passes; t++) {
+        double squares = 0;
+        for (int b = 0; b < batch->n_blocks; b++) squares += batch->squares[b * program->n_passes + t];
+        const double norm = sqrt(squares);
+        batch->scale[t] = !program->is_norm ? 2.0 / batch->n_cells : norm == 0 ? 0 : 1 / norm;
+        total += program->is_norm ? norm : squares / batch->n_cells;
+    }
+    return total;
+}
+
+/* Share of values that are not 0, of every eighth cell. */
+double density(const Program *program, const Minibatch *batch) {
+    int64_t observed = 0, seen = 0;
+    for (int i = 0; i < batch->n_cells; i += 8, seen += program->n_genes)
+        for (int j = 0; j < program->n_genes; j++)
+            observed += batch->x[(int64_t)i * program->n_genes + j] != 0;
+    return (double)observed / seen;
+}
+
+/* Forget the last minibatch. */
+void begin(const Program *program, const Minibatch *batch) {
+    memset(batch->squares, 0, sizeof(double) * batch->n_blocks * program->n_passes);
+    loss(program, batch);
+}
+
+/* Add the gradients of all workers to that of the first. Two are not worth the threads' meeting. */
+void add_up(const Program *program, const Minibatch *batch) {
+    const int n = batch->n_workers;
+#pragma omp parallel for schedule(static, 1) num_threads(n) if (n > 2)
+    for (int worker = 0; worker < n; worker++) {
+        const int64_t first = program->n_weights * worker / n, last = program->n_weights * (worker + 1) / n;
+        for (int other = 0; other < n - 1; other++) {
+            const float *restrict partial = batch->partial + other * program->n_weights;
+            float *restrict gradient = batch->gradient;
+            for (int64_t i = first; i < last; i++) gradient[i] += partial[i];
+        }
+    }
+}
+
+/* Loss and gradient of a minibatch. */
+double step(const Program *program, const Minibatch *batch) {
+    begin(program, batch);
+    if (program->is_norm) {
+        run(program, batch, 0, program->n_forward);
+        loss(program, batch);
+        run(program, batch, program->n_forward, program->n_operations);
+    } else {
+        run(program, batch, 0, program->n_operations);
+    }
+    add_up(program, batch);
+    return loss(program, batch);
+}
+
+/* Step of Adam (Kingma and Ba 2015); `rate` corrects the biases of both moments. */
+void adam(float *restrict weights, const float *restrict gradient, float *restrict mean, float *restrict square,
+          int64_t size, int n, double rate, double beta1, double beta2, double epsilon) {
+    const float step = rate, decay = 1 - beta1, keep = beta2, add = 1 - beta2, least = epsilon;
+#pragma omp parallel for schedule(static, 1) num_threads(n) if (n > 1)
+    for (int worker = 0; worker < n; worker++) {
+        const unsigned before = flush_denormals();
+        for (int64_t i = size * worker / n; i < size * (worker + 1) / n; i++) {
+            mean[i] += decay * (gradient[i] - mean[i]);
+            square[i] = keep * square[i] + add * gradient[i] * gradient[i];
+            weights[i] -= step * mean[i] / (sqrtf(square[i]) + least);
+        }
+        restore(before);
+    }
+}
