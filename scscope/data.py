@@ -266,10 +266,11 @@ def imputation_targets(
     Parameters
     ----------
     X, true
-        Observed and true values, CSR of shape (n_cells, n_genes).
+        Observed and true values, sparse or dense, shape (n_cells, n_genes).
     seed, max_targets
         See `TargetSampler`.
     """
+    X, true = _canonical(X), _canonical(true)
     sampler = TargetSampler(seed=seed, max_targets=max_targets)
     for start in range(0, X.shape[0], BLOCK):
         sampler.add(X[start : start + BLOCK], true[start : start + BLOCK])

@@ -169,7 +169,7 @@ def fit(args: argparse.Namespace) -> None:
         latent = model.transform()
     copy_with(args.data, args.output, args.key, latent, _note(model, scaling))
     n_cells, width = latent.shape
-    _print(
+    print_facts(
         {
             "data": f"'{args.data}': {n_cells:,} cells x {len(model.genes_):,} genes",
             "scale": _scale_words(scaling),
@@ -194,7 +194,7 @@ def transform(args: argparse.Namespace) -> None:
         latent = model.transform(data)
     copy_with(args.data, args.output, args.key, latent, _note(model, scaling))
     n_cells, width = latent.shape
-    _print(
+    print_facts(
         {
             "scale": _scale_words(scaling),
             "latent": f"'{args.output}', obsm {args.key!r}: {n_cells:,} x {width}",
@@ -216,7 +216,7 @@ def impute(args: argparse.Namespace) -> None:
         with beside(args.output) as part:
             model.impute_to(part, data)
             write_into(part, {}, _note(model, scaling))
-    _print({"scale": _scale_words(scaling), "predicted values": f"'{args.output}', X"})
+    print_facts({"scale": _scale_words(scaling), "predicted values": f"'{args.output}', X"})
 
 
 def info(args: argparse.Namespace) -> None:
@@ -229,7 +229,7 @@ def info(args: argparse.Namespace) -> None:
     batches = "none"
     if model.batches_ is not None:
         batches = f"{', '.join(model.batches_)} (obs {model.batch_key!r})"
-    _print(
+    print_facts(
         {
             "genes": genes,
             "batches": batches,
@@ -355,7 +355,7 @@ def _value_words(value) -> str:
     )
 
 
-def _print(facts: dict) -> None:
+def print_facts(facts: dict) -> None:
     """Facts as two columns on stdout."""
     names = {name: name.replace("_", " ") for name in facts}
     width = max(map(len, names.values()))

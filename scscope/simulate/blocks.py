@@ -140,7 +140,7 @@ def in_order(function: Callable, items, threads: int | None) -> Iterator:
     """Results of a function in the order of its arguments, computed ahead by threads."""
     from threadpoolctl import threadpool_limits
 
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or available_cores()
     # Threads of matrix products would fight with ours, and rounding may depend on their number.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         ahead: deque = deque()
@@ -150,6 +150,13 @@ def in_order(function: Callable, items, threads: int | None) -> Iterator:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def rechunked(rows: Iterator[Rows], size: int) -> Iterator[Rows]:

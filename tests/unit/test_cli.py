@@ -103,6 +103,8 @@ def start(*argv):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Jobs in the background, such as a test run may be, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -329,6 +331,42 @@ def test_a_real_file(test_data, tmp_path, said):
     printed = values_of(said("fit", source, "-o", tmp_path / "out.h5ad", *argv))
     assert printed["data"].endswith("2,000 cells x 9,015 genes")
     assert ScScope.load(tmp_path / "out.model").batches_.tolist() == ["ctrl", "stim"]
+
+
+# --- cluster
+
+
+def test_cluster_writes_the_labels_of_the_clusterer(here, said):
+    from scscope.cluster import phenograph
+
+    printed = values_of(said("cluster", "counts.h5ad", "--key", "X_pca", "-o", "c.csv", "--k", 10))
+    latent = anndata.read_h5ad("counts.h5ad").obsm["X_pca"]
+    expected = phenograph(latent, 10, seed=0)
+    names, labels = np.loadtxt("c.csv", delimiter=",", skiprows=1, dtype=str, unpack=True)
+    assert labels.astype(int).tolist() == expected.labels.tolist()
+    assert names.tolist() == [str(number) for number in range(N_CELLS)]
+    assert printed["clusters"] == str(expected.n_clusters)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["--clusterer", "leiden", "--min-size", "3"],
+            "leiden has no --min-size. It takes: --seed",
+        ),
+        (["--key", "X_none"], "X_none"),
+        (["--key", "X_pca", "--k", "500"], "500"),
+        (["--key", "X_pca", "-o", "none/c.csv"], "There is no folder 'none'"),
+        (["--key", "X_pca", "-o", "c.h5ad"], "'c.h5ad' must end in .npy or .csv or .tsv"),
+    ],
+)
+def test_cluster_refuses_in_one_line(here, capsys, argv, message):
+    assert main(["cluster", "counts.h5ad", "-o", "c.csv", *argv]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("c.csv").exists()
 
 
 # --- what the documentation shows

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import warnings
@@ -163,6 +162,17 @@ def test_nothing_is_printed(with_r, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_fresh_session_prints_nothing(with_r):
+    code = "from scscope.simulate.r import call_r; call_r('function() message(1)', use=str)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_memory_of_r_is_freed(with_r):
     used = "function() sum(gc()[, 2])"
     before = call_r(used, use=np.ndarray.item)
@@ -248,16 +258,3 @@ def test_splatters_own_words_reach_python(with_splatter, capfd):
             dropout_shape=[-1, -1],
         )
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_fresh_process_prints_nothing(with_splatter):
-    code = f"from scscope.simulate import splatter; splatter(**{SMALL})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env=os.environ,
-        timeout=300,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -181,6 +181,18 @@ def groups_that_do_not_sum_to_one(config, folder):
     return "datasets.tiny: `group_prob` must sum to 1, got [0.5, 0.7], which sums to 1.2"
 
 
+def more_rare_types_than_types(config, folder):
+    params = {"n_cells": 60, "n_genes": 40, "n_latent": 2, "n_types": 3, "dropout_rate": 0.5}
+    rare = {"n_rare": 4, "rare_share": 0.01}
+    config["datasets"]["tiny"] = {"source": "simlr", "params": {**params, **rare}}
+    return "datasets.tiny: `n_rare` must be below `n_types`, 3"
+
+
+def unmarked_stand_in(config, folder):
+    config["datasets"]["tiny"]["stands_for"] = "brain"
+    return "datasets.tiny: it stands for real data: call it synthetic_tiny."
+
+
 def misspelt_key(config, folder):
     config["methods"]["pca"]["parms"] = {}
     return "methods.pca: unknown key 'parms'. Did you mean 'params'?"
@@ -206,6 +218,8 @@ def results_below_a_file(config, folder):
         no_way_round,
         unknown_suffix,
         groups_that_do_not_sum_to_one,
+        more_rare_types_than_types,
+        unmarked_stand_in,
         misspelt_key,
         panel_twice,
         results_below_a_file,
@@ -235,10 +249,9 @@ def test_without_a_config_it_is_the_papers(checkout):
     assert result.returncode == 0, result.stdout + result.stderr
     assert "simulate" in result.stdout + result.stderr
     # Five dropout levels and six numbers of cells, ten seeds.
-    simulated = next(
-        line for line in (result.stdout + result.stderr).splitlines() if "simulate" in line
-    )
-    assert simulated.split() == ["simulate", "110"]
+    lines = (result.stdout + result.stderr).splitlines()
+    jobs = dict(line.split() for line in lines if line.startswith("simulate"))
+    assert jobs == {"simulate": "60", "simulate_in_r": "50"}
 
 
 def test_latents_are_finite_and_have_one_row_per_cell(finished):
