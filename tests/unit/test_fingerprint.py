@@ -55,6 +55,7 @@ def prints():
         # A method's own code, or what it imports (inside a function, too), changes that method.
         ("model.py", "WEIGHT_SD = 0.1", "WEIGHT_SD = 0.2", {SCSCOPE}),
         ("train/loop.py", "WATCH = 100", "WATCH = 101", {SCSCOPE}),
+        ("train/fused.c", "#include <math.h>", "#include <math.h> ", {SCSCOPE}),
         ("methods/pca.py", "n_latent: int = 50", "n_latent: int = 40", {PCA}),
         # What all methods are run by changes all.
         ("data.py", "BLOCK = 2_000", "BLOCK = 3_000", {SCSCOPE, PCA}),
