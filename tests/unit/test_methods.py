@@ -1,6 +1,7 @@
 """Every registered method keeps the contract; controls give what they must."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,3 +172,21 @@ def test_imputed_values_that_break_the_contract_are_refused():
         checked_values(np.zeros(2), 3)
     with pytest.raises(Diverged, match="The imputation holds 1 values"):
         checked_values([0, np.inf, 1], 3)
+
+
+def test_batches_are_corrected_where_that_is_asked_for(data):
+    import anndata
+
+    from scscope import ScScope
+
+    batch = np.where(np.arange(N_CELLS) % 2, "x", "y")
+    given = scaled(replace(data, batch=batch), "log")
+    run, asked = METHODS["scscope"].load(), {"seed": 0, "device": "cpu", **QUICK["scscope"]}
+    corrected = run(given, correct_batches=True, **asked)
+    model = ScScope(batch_key="batch", seed=0, **QUICK["scscope"])
+    expected = model.fit(anndata.AnnData(given.X, obs={"batch": batch})).transform()
+    np.testing.assert_array_equal(corrected.latent, expected)
+    assert not np.array_equal(corrected.latent, run(given, **asked).latent)
+    assert corrected.record["stopped"] == "max_epochs"
+    with pytest.raises(NotApplicable, match="no two batches"):
+        run(scaled(data, "log"), correct_batches=True, **asked)

@@ -1,5 +1,6 @@
 """The workflow on its smallest config: to the end, again, after edits, and with bad configs."""
 
+import json
 import subprocess
 import sys
 
@@ -278,3 +279,13 @@ def test_the_code_is_formatted(command, pytestconfig):
     tool = [sys.executable, "-m", *command]
     result = subprocess.run(tool, cwd=pytestconfig.rootpath, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_method_on_two_devices_asks_for_two_gpus_and_trains_on_two(checkout):
+    params = {"n_latent": 5, "max_epochs": 1, "n_devices": 2}
+    checkout.config["methods"]["two"] = {"use": "scscope", "scale": "log", "params": params}
+    checkout.config["studies"]["main"]["methods"].append("two")
+    checkout.run(target="results/runs/tiny/two/seed_0/status.json")
+    status = json.loads((checkout.results / "runs/tiny/two/seed_0/status.json").read_text())
+    assert (status["status"], status["n_gpus"]) == ("ok", 2)
+    assert status["record"]["n_devices"] == 2
