@@ -163,7 +163,7 @@ def test_memory_beyond_the_limit(run):
     status = run("kept = np.ones(10**9); time.sleep(60)", memory_mb=300)
     assert status["status"] == "out_of_memory"
     assert "of 300 MB: give the job more memory" in status["message"]
-    assert status["peak_rss_mb"] > 300
+    assert status["peak_rss_mb"] >= 300  # rounded to a tenth
 
 
 def test_time_beyond_the_limit(run):
