@@ -1,5 +1,6 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scscope.datasets.files import check_reading
 from scscope.figures import PANELS
 from scscope.fingerprint import fingerprint
 from scscope.methods import METHODS
+from scscope.run.queue import settle
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
 from scscope.validation import not_writable, schema_errors, unknown_name
@@ -64,6 +66,9 @@ def config_errors():
 if errors := list(config_errors()):
     raise WorkflowError("The config cannot be used:\n  " + "\n  ".join(errors))
 
+# What slurm/profile.yaml knows of the cluster, too.
+SITE_FILE = Path(os.environ.get("SCSCOPE_SITE") or ROOT / "slurm/site.yaml").expanduser()
+SITE = yaml.safe_load(SITE_FILE.read_text()) if SITE_FILE.exists() else {}
 DATASETS, STUDIES = config["datasets"], config["studies"]
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
@@ -171,6 +176,11 @@ def gpus_of(wildcards):
     return config["methods"][wildcards.method].get("params", {}).get("n_devices", 1)
 
 
+def gpu_model_of(wildcards):
+    """Type of GPU that a deep method's job asks for; empty for any."""
+    return SITE.get("gpu_model") or ""
+
+
 def gives_of(wildcards):
     """What the fits of a method hold."""
     return METHODS[config["methods"][wildcards.method]["use"]].gives
@@ -216,3 +226,19 @@ def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
     study = STUDIES[STUDY_OF[wildcards.panel]]
     return {kind: study[kind] for kind in study if kind != "panels"}
+
+
+def wait_for_former_calls():
+    """Let no job run twice: see to those that a killed call left in the queue, and plan anew."""
+    left = {
+        number
+        for job in workflow.dag.needrun_jobs()
+        for number in workflow.persistence.external_jobids(job)
+    }
+    try:
+        planned_too_early = settle(left, logger.warning)
+    except RuntimeError as error:
+        raise WorkflowError(str(error)) from error
+    if planned_too_early:
+        workflow.persistence.unlock()
+        os.execv(sys.executable, sys.orig_argv)

@@ -38,3 +38,4 @@ use rule fit as fit_deep with:
     resources:
         attempt=number_of_attempt,
         gpu=gpus_of,
+        gpu_model=gpu_model_of,
