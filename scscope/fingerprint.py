@@ -25,13 +25,7 @@ def fingerprint(*sources: str | Path) -> str:
     sources
         Dotted names of library modules, or paths of scripts.
     """
-    pending = [source if isinstance(source, Path) else path_of(source) for source in sources]
-    closure: set[Path] = set()
-    while pending:
-        path = pending.pop()
-        if path not in closure:
-            closure.add(path)
-            pending += imports_of(path)
+    closure = closure_of(*sources)
     digest = hashlib.sha256()
     for path in sorted(closure):
         digest.update(code_of(path).encode())
@@ -39,6 +33,18 @@ def fingerprint(*sources: str | Path) -> str:
         for path in tables_in(folder):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def closure_of(*sources: str | Path) -> set[Path]:
+    """Files of modules and scripts, and of all library modules that they import."""
+    pending = [source if isinstance(source, Path) else path_of(source) for source in sources]
+    closure: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        if path not in closure:
+            closure.add(path)
+            pending += imports_of(path)
+    return closure
 
 
 @cache

@@ -25,7 +25,9 @@ PERIOD = 0.1  # seconds between two looks at the child
 
 # The supervisor has to speak before a scheduler kills the whole job.
 SHARE_OF_MEMORY = 0.9
+MB_BESIDE = 350  # of Snakemake, twice on a cluster, and of the supervisor
 SECONDS_TO_SPEAK = 120
+UNKNOWN = dict.fromkeys(("device", "peak_gpu_mb", "versions"))
 
 
 def supervise(
@@ -70,7 +72,7 @@ def supervise(
         peak, breach = watch(child, memory_mb, seconds)
     status = {
         **about,
-        **dict.fromkeys(("device", "peak_gpu_mb", "versions")),  # if the child says nothing
+        **UNKNOWN,  # if the child says nothing
         **read_outcome(partial, child.returncode, breach),
         "seconds": round(time.time() - started, 3),
         "peak_rss_mb": round(peak, 1),
@@ -78,6 +80,37 @@ def supervise(
         "n_gpus": request["n_gpus"],
         "host": os.uname().nodename,
     }
+    leave(status, partial, folder)
+    return status
+
+
+def record_silence(request: dict, folder: Path, *, about: dict, attempts: int) -> dict:
+    """Leave the files of a run whose every attempt was ended, supervisor and all, from outside.
+
+    Arguments and result are those of `supervise`; `attempts` is their number.
+    """
+    words = (
+        f"each of {attempts} attempts was ended from outside before it could say why: by the "
+        "scheduler, for more memory or time than the job had; with its node; or by hand"
+    )
+    status = {
+        **about,
+        **UNKNOWN,
+        "status": "error",
+        "message": words,
+        **dict.fromkeys(("seconds", "peak_rss_mb")),
+        "threads": request["threads"],
+        "n_gpus": request["n_gpus"],
+        "host": os.uname().nodename,
+    }
+    partial = folder / ".partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    leave(status, partial, folder)
+    return status
+
+
+def leave(status: dict, partial: Path, folder: Path) -> None:
+    """Move the arrays of a good run to their place, make the others empty, and write the status."""
     for name in ARRAYS:
         if status["status"] == "ok" and (partial / name).exists():
             (partial / name).replace(folder / name)
@@ -85,7 +118,6 @@ def supervise(
             (folder / name).write_bytes(b"")
     shutil.rmtree(partial)
     write_text(folder / STATUS, json.dumps(status, indent=2) + "\n")
-    return status
 
 
 def limits_of(mem_mb: float | None, runtime_minutes: float | None) -> dict[str, float]:
@@ -96,7 +128,7 @@ def limits_of(mem_mb: float | None, runtime_minutes: float | None) -> dict[str, 
     mem_mb = math.inf if mem_mb is None else mem_mb
     runtime = math.inf if runtime_minutes is None else 60 * runtime_minutes
     return {
-        "memory_mb": SHARE_OF_MEMORY * mem_mb,
+        "memory_mb": max(min(SHARE_OF_MEMORY * mem_mb, mem_mb - MB_BESIDE), mem_mb / 2),
         "seconds": max(runtime - SECONDS_TO_SPEAK, runtime / 2),
     }
 

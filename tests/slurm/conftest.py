@@ -24,7 +24,7 @@ def meet_trouble(number: int) -> None:
     begun.mkdir(exist_ok=True)
     (begun / f"{number}.{os.getpid()}").touch()
     if trouble.exists() and trouble.read_text() == "memory":
-        held = b"x" * 950 * 2**20
+        held = b"x" * 800 * 2**20
         del held
     while trouble.exists() and trouble.read_text() == "wait":
         time.sleep(0.1)
@@ -68,14 +68,15 @@ class OnCluster(Checkout):
         """How many times a fit has begun."""
         return len(list((self.folder / "begun").glob(f"{number}.*")))
 
-    def submit(self, *options) -> subprocess.Popen:
-        """Start Snakemake with the profile for SLURM; what it says goes to the file `said`."""
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
-        command = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
-        command += ["--workflow-profile", "tight", "--configfile", "tiny.yaml", *options]
+    def submit(self) -> subprocess.Popen:
+        """Start Snakemake with the profile for SLURM."""
+        return self.start("--profile", "slurm")
+
+    def start(self, *options) -> subprocess.Popen:
+        """Start Snakemake; what it says goes to the file `said`."""
         with (self.folder / "said").open("a") as said:
             return subprocess.Popen(
-                command,
+                self.command("--workflow-profile", "tight", *options),
                 cwd=self.folder,
                 env=self.cluster.environment,
                 stdout=said,

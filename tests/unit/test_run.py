@@ -220,8 +220,10 @@ def test_a_gpu_that_is_not_there_is_said(run):
 
 
 def test_limits_leave_time_and_memory_to_speak():
-    assert limits_of(1000, 60) == {"memory_mb": 900, "seconds": 3480}
-    assert limits_of(1000, 1) == {"memory_mb": 900, "seconds": 30}
+    assert limits_of(4000, 60) == {"memory_mb": 3600, "seconds": 3480}
+    # Beside the fit there are Snakemake and its supervisor, which SLURM counts, too.
+    assert limits_of(1000, 1) == {"memory_mb": 650, "seconds": 30}
+    assert limits_of(100, 1)["memory_mb"] == 50
     assert limits_of(None, None) == {"memory_mb": np.inf, "seconds": np.inf}
 
 

@@ -14,7 +14,9 @@ rule fit:
         "<benchmarks>/fit/{dataset}/{method}/seed_{seed}.tsv"
     wildcard_constraints:
         method=one_of(CPU_METHODS),
-    retries: FIT_RETRIES
+    # One more, which only says that the others were ended from outside. A job that retried within
+    # itself would do so with the memory and the time of its first attempt.
+    retries: FIT_RETRIES + 1 if workflow.is_main_process else 0
     conda:
         "../../envs/base.yaml"
     resources:

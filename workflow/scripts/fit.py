@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scscope.log import log_to
 from scscope.run.status import FAILED, NEEDS_MORE, record_failure
-from scscope.run.supervisor import limits_of, supervise
+from scscope.run.supervisor import limits_of, record_silence, supervise
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -29,18 +29,23 @@ request = {
     "n_gpus": resources.get("gpu", 0),
 }
 names = {name: snakemake.wildcards[name] for name in ("dataset", "method")}
-status = supervise(
-    request,
-    folder,
-    about={**names, "seed": request["seed"]},
-    log=Path(snakemake.log[0]),
-    **limits_of(resources.get("mem_mb"), resources.get("runtime")),
-)
-logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
+about = {**names, "seed": request["seed"]}
+tries = 1 + snakemake.params.retries
+if resources.attempt <= tries:
+    status = supervise(
+        request,
+        folder,
+        about=about,
+        log=Path(snakemake.log[0]),
+        **limits_of(resources.get("mem_mb"), resources.get("runtime")),
+    )
+    logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
+else:  # the last one wrote nothing
+    status = record_silence(request, folder, about=about, attempts=tries)
 
 if status["status"] in FAILED:
     logger.warning("%(method)s on %(dataset)s, seed %(seed)d: %(status)s: %(message)s", status)
-if status["status"] in NEEDS_MORE and resources.attempt <= snakemake.params.retries:
+if status["status"] in NEEDS_MORE and resources.attempt < tries:
     sys.exit("Snakemake tries this run again with more memory and time.")
 if status["status"] in FAILED:
     record_failure(folder)
