@@ -14,9 +14,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scscope import __version__
-from scscope.fingerprint import closure_of
+from scscope.fingerprint import closure_of, path_of
+
+if TYPE_CHECKING:
+    from scscope.methods import Method
 
 # Name in `import` -> name to install, where they differ.
 DISTRIBUTIONS = {
@@ -118,29 +122,34 @@ def examine() -> dict:
     }
 
 
-def needs_of(*modules: str) -> tuple[str, ...]:
-    """Packages outside of Python's own that modules of the library import, here or further down.
+def needs_of(*modules: str | Path) -> tuple[str, ...]:
+    """Packages outside of Python's own that modules import, and those that the library needs for it.
 
-    An import whose failure is caught is none that is needed.
+    Of the modules themselves every import counts, also those in functions; of library modules
+    further down only those that happen when they are imported. An import whose failure is caught is
+    none that is needed.
     """
+    own = {module if isinstance(module, Path) else path_of(module) for module in modules}
     names = set()
     for path in closure_of(*modules):
         tree = ast.parse(path.read_text())
-        tolerated = {
-            id(part)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Try)
-            for statement in node.body
-            for part in ast.walk(statement)
-        }
-        for node in ast.walk(tree):
-            if id(node) in tolerated:
+        tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+        caught = {id(part) for node in tries for line in node.body for part in ast.walk(line)}
+        for node in ast.walk(tree) if path in own else tree.body:
+            if id(node) in caught:
                 continue
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
     return tuple(sorted(names - set(sys.stdlib_module_names) - {"scscope"}))
+
+
+def needs_of_method(method: "Method") -> tuple[str, ...]:
+    """Packages that a fit of a registered method needs."""
+    said = getattr(method, "needs", ())
+    said = (said,) if isinstance(said, str) else tuple(said)
+    return tuple(sorted({*needs_of(method.module), *filter(None, said)}))
 
 
 def ability(packages: tuple[str, ...]) -> dict:

@@ -23,11 +23,25 @@ from scscope.validation import not_writable, schema_errors, unknown_name
 RESULTS = Path(workflow.pathvars.apply("<results>"))
 # Retries of a fit that ran out of memory or time; each is given more.
 FIT_RETRIES = 2
+# What slurm/profile.yaml is told of the cluster, too.
+SITE_FILE = Path(os.environ.get("SCSCOPE_SITE") or ROOT / "slurm/site.yaml").expanduser()
+SITE = yaml.safe_load(SITE_FILE.read_text()) if SITE_FILE.exists() else {}
+SITE_KEYS = "account partition gpus gpu_model jobs status container partitions".split()
 
 
 def reading_of(dataset):
     """What the config says of how a file is read."""
     return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
+
+
+def site_errors():
+    """What is wrong with the description of the cluster, as sentences."""
+    if "SCSCOPE_SITE" in os.environ and not SITE_FILE.exists():
+        yield f"SCSCOPE_SITE: there is no file '{SITE_FILE}'."
+    for key in sorted(set(SITE) - set(SITE_KEYS)):
+        yield f"{SITE_FILE}: {unknown_name('key', key, SITE_KEYS)}"
+    if SITE.get("gpu_model") and not SITE.get("gpus"):
+        yield f"{SITE_FILE}: `gpu_model` without GPUs; `gpus` is how many jobs may hold together."
 
 
 def config_errors():
@@ -59,6 +73,7 @@ def config_errors():
             yield f"datasets.{name}: {error}"
         if "stands_for" in dataset and not name.startswith("synthetic_"):
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
+    yield from site_errors()
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -66,9 +81,6 @@ def config_errors():
 if errors := list(config_errors()):
     raise WorkflowError("The config cannot be used:\n  " + "\n  ".join(errors))
 
-# What slurm/profile.yaml knows of the cluster, too.
-SITE_FILE = Path(os.environ.get("SCSCOPE_SITE") or ROOT / "slurm/site.yaml").expanduser()
-SITE = yaml.safe_load(SITE_FILE.read_text()) if SITE_FILE.exists() else {}
 DATASETS, STUDIES = config["datasets"], config["studies"]
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
@@ -179,6 +191,15 @@ def gpus_of(wildcards):
 def gpu_model_of(wildcards):
     """Type of GPU that a deep method's job asks for; empty for any."""
     return SITE.get("gpu_model") or ""
+
+
+def environment_of_method(wildcards):
+    """Conda environment of a method's fits: that of its family."""
+    if config["methods"][wildcards.method]["use"] in ("scvi", "magic"):
+        return "../../envs/scvi.yaml"
+    if wildcards.method in CPU_METHODS:
+        return "../../envs/base.yaml"
+    return f"../../envs/torch-{'gpu' if SITE.get('gpus') else 'cpu'}.yaml"
 
 
 def gives_of(wildcards):

@@ -18,7 +18,7 @@ rule fit:
     # itself would do so with the memory and the time of its first attempt.
     retries: FIT_RETRIES + 1 if workflow.is_main_process else 0
     conda:
-        "../../envs/base.yaml"
+        environment_of_method
     resources:
         attempt=number_of_attempt,
     params:
@@ -35,8 +35,6 @@ rule fit:
 use rule fit as fit_deep with:
     wildcard_constraints:
         method=one_of(GPU_METHODS),
-    conda:
-        "../../envs/torch.yaml"
     resources:
         attempt=number_of_attempt,
         gpu=gpus_of,
