@@ -4,19 +4,32 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 PERIOD = 10.0  # seconds between two questions to the queue
 
 
-def settle(jobs: Collection[str], say: Callable[[str], None], *, period: float = PERIOD) -> bool:
-    """Cancel those of `jobs` that have not begun, and wait until the others are gone.
+def settle(
+    submitted: Collection[str],
+    planned: Collection[str],
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    period: float = PERIOD,
+) -> bool:
+    """Cancel what a former call left waiting in the queue, and wait for what it left running.
 
     Work that has begun is not thrown away, and nobody else does it at the same time.
 
     Parameters
     ----------
-    jobs
-        Numbers of jobs, as SLURM gave them.
+    submitted
+        Numbers, as SLURM gave them, of jobs of whose end Snakemake does not know.
+    planned
+        What is now to be done, in the words of the comment that a job of it has. A job that has
+        begun is known by it: from then on nothing else tells its number.
+    folder
+        Where Snakemake is called.
     say
         Is told what is waited for.
     period
@@ -30,33 +43,45 @@ def settle(jobs: Collection[str], say: Callable[[str], None], *, period: float =
     Raises
     ------
     RuntimeError
-        If the queue cannot be asked.
+        If the queue cannot be asked though jobs were submitted to it.
     """
+    if not submitted and shutil.which("squeue") is None:
+        return False
     waited = False
-    while left := states_of(jobs):
-        pending = [job for job, state in left.items() if state == "PENDING"]
+    while True:
+        pending, begun = left_in_queue(submitted, planned, folder)
         if pending:
             say(f"Cancelling {len(pending)} jobs of a former call that have not begun.")
             ask("scancel", "--state=PENDING", *pending)
-        if len(pending) < len(left):
-            running = sorted(set(left) - set(pending))
-            if not waited:
-                say(
-                    f"Waiting for {len(running)} jobs of a former call: {', '.join(running)}. "
-                    "`scancel` ends one whose work is not wanted."
-                )
+        if begun and not waited:
+            say(
+                f"Waiting for {len(begun)} jobs of a former call: {', '.join(begun)}. "
+                "`scancel` ends one whose work is not wanted."
+            )
             waited = True
-        time.sleep(period if waited else 1)
-    return waited
+        if not pending and not begun:
+            return waited
+        time.sleep(period if begun else 1)
 
 
-def states_of(jobs: Collection[str]) -> dict[str, str]:
-    """State of each of `jobs` that is in the queue: PENDING, RUNNING, COMPLETING …."""
-    if not jobs:
-        return {}
-    said = ask("squeue", "--me", "--array", "--noheader", "--format=%i|%T")
-    known = dict(line.strip().split("|") for line in said.splitlines())
-    return {job: known[job] for job in jobs if job in known}
+def left_in_queue(
+    submitted: Collection[str], planned: Collection[str], folder: Path
+) -> tuple[list[str], list[str]]:
+    """Numbers of those jobs that wait, and of those that have begun."""
+    try:
+        said = ask("squeue", "--me", "--array", "--noheader", "--format=%i|%T|%k|%Z")
+    except RuntimeError:
+        if submitted:
+            raise
+        return [], []
+    pending, begun = [], []
+    for line in said.splitlines():
+        number, state, comment, place = line.strip().split("|", 3)
+        if state == "PENDING" and number in submitted:
+            pending.append(number)
+        elif state != "PENDING" and comment in planned and Path(place) == folder:
+            begun.append(number)
+    return pending, begun
 
 
 def ask(*command: str) -> str:
@@ -64,7 +89,8 @@ def ask(*command: str) -> str:
     if shutil.which(command[0]) is None:
         raise RuntimeError(
             f"A former call left jobs in SLURM's queue, and there is no `{command[0]}` here: call "
-            "the workflow where there is one, or wait until they have ended."
+            "the workflow where there is one or, if you know that none is left, delete "
+            ".snakemake/incomplete."
         )
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if done.returncode:

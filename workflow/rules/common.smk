@@ -251,13 +251,12 @@ def study_of_panel(wildcards):
 
 def wait_for_former_calls():
     """Let no job run twice: see to those that a killed call left in the queue, and plan anew."""
-    left = {
-        number
-        for job in workflow.dag.needrun_jobs()
-        for number in workflow.persistence.external_jobids(job)
-    }
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    submitted = {number for job in jobs for number in workflow.persistence.external_jobids(job)}
+    # As the executor words it.
+    planned = {f"rule_{job.rule.name}_wildcards_{'_'.join(job.wildcards)}" for job in jobs}
     try:
-        planned_too_early = settle(left, logger.warning)
+        planned_too_early = settle(submitted, planned, Path.cwd(), logger.warning)
     except RuntimeError as error:
         raise WorkflowError(str(error)) from error
     if planned_too_early:
