@@ -47,23 +47,26 @@ def closure_of(*sources: str | Path) -> set[Path]:
     return closure
 
 
-@cache
 def code_of(path: Path) -> str:
     """Syntax tree of a file without docstrings, as text."""
+    return _read(path)[0]
+
+
+def imports_of(path: Path) -> tuple[Path, ...]:
+    """Files of the library that a file imports, in any place of it."""
+    return _read(path)[1]
+
+
+@cache
+def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """Code and imports of a file: reading it takes longer than all else here."""
     tree = ast.parse(path.read_text(), filename=str(path))
+    names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
-    return ast.dump(tree)
-
-
-@cache
-def imports_of(path: Path) -> tuple[Path, ...]:
-    """Files of the library that a file imports, in any place of it."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
-        if isinstance(node, ast.Import):
+        elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
             raise ValueError(f"{path}, line {node.lineno}: import by the full name, from scscope.")
@@ -72,7 +75,7 @@ def imports_of(path: Path) -> tuple[Path, ...]:
             modules = [f"{node.module}.{alias.name}" for alias in node.names]
             names += [name if is_module(name) else node.module for name in modules]
     wanted = {name for name in names if name.split(".")[0] == "scscope" and name not in IGNORED}
-    return tuple(path_of(name) for name in sorted(wanted))
+    return ast.dump(tree), tuple(path_of(name) for name in sorted(wanted))
 
 
 def tables_in(folder: Path) -> list[Path]:

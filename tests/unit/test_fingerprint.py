@@ -18,7 +18,7 @@ def library(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PACKAGE", tmp_path / "scscope")
 
     def forget():
-        for function in (module.fingerprint, module.code_of, module.imports_of):
+        for function in (module.fingerprint, module._read):
             function.cache_clear()
 
     def edit(file, old, new):

@@ -78,7 +78,8 @@ def config_errors():
         yield f"pathvars.results: {reason}"
 
 
-if errors := list(config_errors()):
+# Jobs need not check again what the main process has checked.
+if workflow.is_main_process and (errors := list(config_errors())):
     raise WorkflowError("The config cannot be used:\n  " + "\n  ".join(errors))
 
 DATASETS, STUDIES = config["datasets"], config["studies"]
@@ -139,8 +140,9 @@ def cards_of_all_data():
 
 
 def code_of(script):
-    """Fingerprint of a script and of the library code that it uses."""
-    return fingerprint(Path(workflow.basedir, "scripts", f"{script}.py"))
+    """Parameter function: fingerprint of a script and of the library code that it uses."""
+    # Every job reads this file and needs the fingerprint of its own rule alone.
+    return lambda wildcards: fingerprint(Path(workflow.basedir, "scripts", f"{script}.py"))
 
 
 def simulation_settings(wildcards):
