@@ -8,7 +8,7 @@ import pandas as pd
 
 from scscope.atomic import write_text
 from scscope.evaluate import GIVEN
-from scscope.methods import method_of
+from scscope.methods.own.entries import method_of_entry, use_of_entry
 from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
@@ -47,12 +47,12 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
     for path in statuses:
         status = read_status(path)
         entry = methods[status["method"]]
-        method = method_of(entry["use"])
+        method = method_of_entry(status["method"], entry)
         versions = status.pop("versions") or {}
         record = status.pop("record", None) or {}
         about = {
             "label": entry.get("label", method.title),
-            "use": entry["use"],
+            "use": use_of_entry(status["method"], entry),
             "scale": entry["scale"],
             "control": method.control,
             "versions": " ".join(f"{name} {version}" for name, version in versions.items()),

@@ -13,7 +13,14 @@ sys.path.insert(0, str(ROOT))
 from scscope.datasets.files import check_reading
 from scscope.figures import PANELS
 from scscope.fingerprint import fingerprint
-from scscope.methods import METHODS
+from scscope.methods.own.entries import (
+    code_of_entry,
+    entry_errors,
+    files_of_entry,
+    is_files,
+    method_of_entry,
+    params_of_entry,
+)
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
 from scscope.validation import not_writable, schema_errors, unknown_name
@@ -26,6 +33,13 @@ FIT_RETRIES = 2
 def reading_of(dataset):
     """What the config says of how a file is read."""
     return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
+
+
+def runs_of(method):
+    """Dataset and seed of each run of a method, in any study."""
+    for study in config["studies"].values():
+        if method in study["methods"]:
+            yield from ((dataset, seed) for dataset in study["datasets"] for seed in study["seeds"])
 
 
 def config_errors():
@@ -57,6 +71,9 @@ def config_errors():
             yield f"datasets.{name}: {error}"
         if "stands_for" in dataset and not name.startswith("synthetic_"):
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
+    for name, entry in config["methods"].items():
+        for words in entry_errors(entry, list(runs_of(name))):
+            yield f"methods.{name}.{words}"
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -68,8 +85,11 @@ DATASETS, STUDIES = config["datasets"], config["studies"]
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
 PREPARED = [name for name in DATASETS if name not in SIMULATED]
-GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
-CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
+METHODS = {name: method_of_entry(name, entry) for name, entry in config["methods"].items()}
+GPU_METHODS = [name for name in METHODS if METHODS[name].uses_gpu]
+CPU_METHODS = [name for name in METHODS if name not in GPU_METHODS]
+# Commands with a conda environment of their own.
+IN_ENVIRONMENT = [name for name in METHODS if "conda" in config["methods"][name]]
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
 # All fits, each once, however many studies share it.
@@ -147,23 +167,38 @@ def simulator_code(wildcards):
 
 def method_code(wildcards):
     """Fingerprint of what a fit depends on: the method's module and the worker that calls it."""
-    method = METHODS[config["methods"][wildcards.method]["use"]]
-    return fingerprint(method.module, "scscope.run.worker")
+    return code_of_entry(config["methods"][wildcards.method], "scscope.run.worker")
 
 
 def method_settings(wildcards):
     """What config and registry say of a method that matters to its fits."""
-    entry = config["methods"][wildcards.method]
-    method = METHODS[entry["use"]]
+    entry, method = config["methods"][wildcards.method], METHODS[wildcards.method]
+    search_path = str(RESULTS / f"environments/{wildcards.method}.txt")
+    run = {"dataset": wildcards.dataset, "seed": wildcards.seed}
     return {
         "module": method.module,
         "function": method.function,
         "gives": list(method.gives),
         "uses_gpu": method.uses_gpu,
         "oracle": method.oracle,
+        "needs": list(method.needs),
         "scale": entry["scale"],
-        "params": entry.get("params", {}),
+        "params": params_of_entry(entry, search_path, **run),
     }
+
+
+def files_of_method(wildcards):
+    """What a fit reads beside its dataset: results that lie in files, or where programs are found."""
+    entry = config["methods"][wildcards.method]
+    if "conda" in entry:
+        return {"environment": f"<results>/environments/{wildcards.method}.txt"}
+    run = {"dataset": wildcards.dataset, "seed": wildcards.seed}
+    return files_of_entry(entry, **run) if is_files(entry) else {}
+
+
+def environment_of(wildcards):
+    """Description of the conda environment of a command."""
+    return str(Path(config["methods"][wildcards.method]["conda"]).absolute())
 
 
 def gpus_of(wildcards):
@@ -173,7 +208,7 @@ def gpus_of(wildcards):
 
 def gives_of(wildcards):
     """What the fits of a method hold."""
-    return METHODS[config["methods"][wildcards.method]["use"]].gives
+    return METHODS[wildcards.method].gives
 
 
 def failures_of(wildcards):

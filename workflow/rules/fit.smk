@@ -1,5 +1,6 @@
 rule fit:
     input:
+        unpack(files_of_method),
         data=dataset_file,
         targets=targets_file,
     output:
@@ -38,3 +39,23 @@ use rule fit as fit_deep with:
     resources:
         attempt=number_of_attempt,
         gpu=gpus_of,
+
+
+# Where the programs of a command's conda environment are found. The fit itself runs where all others
+# do: that environment need not know Python.
+rule record_environment:
+    output:
+        "<results>/environments/{method}.txt",
+    log:
+        "<logs>/record_environment/{method}.log",
+    benchmark:
+        "<benchmarks>/record_environment/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(IN_ENVIRONMENT),
+    localrule: True
+    conda:
+        environment_of
+    message:
+        "Record the environment of {wildcards.method}"
+    shell:
+        'echo "$PATH" > {output} 2> {log}'
