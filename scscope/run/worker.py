@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from scscope.atomic import write_text
 from scscope.data import read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods.fit import (
@@ -26,12 +25,11 @@ from scscope.methods.fit import (
 )
 from scscope.methods.own.load import load
 from scscope.processes import end_with
-from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT
+from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, OUTCOME
 from scscope.seeds import derive_seed
 
 logger = logging.getLogger("scscope.run")
 
-OUTCOME = "outcome.json"
 # Reported if they were used.
 PACKAGES = ("numpy", "scipy", "sklearn", "torch")
 
@@ -129,9 +127,14 @@ def main() -> None:
     outcome = outcome_of(request, folder)
     used = {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules}
     outcome["versions"] = {"python": sys.version.split()[0], **used}
-    write_text(folder / OUTCOME, json.dumps(outcome))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # Its place on the disk was taken before the run: a full disk does not keep it from speaking.
+    with (folder / OUTCOME).open("r+") as file:
+        file.write(json.dumps(outcome))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the log is on the full disk
+            continue
     # Nothing is left to do, and tearing down large libraries takes a while.
     os._exit(0)
 

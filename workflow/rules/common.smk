@@ -1,6 +1,7 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ from scscope.fingerprint import fingerprint
 from scscope.methods.own.entries import (
     code_of_entry,
     entry_errors,
+    epochs_not_fixed,
     files_of_entry,
     is_files,
     method_of_entry,
@@ -71,6 +73,10 @@ def config_errors():
             yield f"datasets.{name}: {error}"
         if "stands_for" in dataset and not name.startswith("synthetic_"):
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
+    for name, study in config["studies"].items():
+        for method in study["methods"] if study.get("timing") else ():
+            if words := epochs_not_fixed(config["methods"].get(method, {})):
+                yield f"studies.{name}: it compares times, so {words} (methods.{method})."
     for name, entry in config["methods"].items():
         for words in entry_errors(entry, list(runs_of(name))):
             yield f"methods.{name}.{words}"
@@ -241,6 +247,21 @@ def files_of_dataset(wildcards):
     return {key: dataset[key] for key in ("path", "labels_file") if key in dataset}
 
 
+def is_timed(wildcards):
+    """Whether a study compares the time of a run: then nothing may run beside it."""
+    run = [wildcards.dataset, wildcards.method, int(wildcards.seed)]
+    return any(run in runs for runs in runs_of_timing_studies().values())
+
+
+def runs_of_timing_studies():
+    """Dataset, method and seed of the runs of each study that compares times."""
+    return {
+        name: [list(run) for run in product(study["datasets"], study["methods"], study["seeds"])]
+        for name, study in STUDIES.items()
+        if study.get("timing")
+    }
+
+
 def panel_code(wildcards):
     """Fingerprint of what a panel depends on."""
     code = PANELS[wildcards.panel].function.split(":")[0]
@@ -250,4 +271,4 @@ def panel_code(wildcards):
 def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
     study = STUDIES[STUDY_OF[wildcards.panel]]
-    return {kind: study[kind] for kind in study if kind != "panels"}
+    return {kind: study[kind] for kind in study if kind not in ("panels", "timing")}

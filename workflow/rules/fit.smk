@@ -25,6 +25,7 @@ rule fit:
         method=method_settings,
         failures=failures_of,
         retries=FIT_RETRIES,
+        timed=is_timed,
     message:
         "Fit {wildcards.method} to {wildcards.dataset}, seed {wildcards.seed}"
     script:

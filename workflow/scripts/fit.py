@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scscope.log import log_to
+from scscope.run.exclusive import host
 from scscope.run.status import FAILED, NEEDS_MORE, record_failure
 from scscope.run.supervisor import limits_of, supervise
 
@@ -29,13 +30,10 @@ request = {
     "n_gpus": resources.get("gpu", 0),
 }
 names = {name: snakemake.wildcards[name] for name in ("dataset", "method")}
-status = supervise(
-    request,
-    folder,
-    about={**names, "seed": request["seed"]},
-    log=Path(snakemake.log[0]),
-    **limits_of(resources.get("mem_mb"), resources.get("runtime")),
-)
+about = {**names, "seed": request["seed"], "timed": snakemake.params.timed}
+limits = limits_of(resources.get("mem_mb"), resources.get("runtime"))
+with host(alone=snakemake.params.timed):
+    status = supervise(request, folder, about=about, log=Path(snakemake.log[0]), **limits)
 logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
 
 if status["status"] in FAILED:
