@@ -69,8 +69,8 @@ def compare(args: argparse.Namespace) -> None:
             f"No dataset of '{args.scores}' is in {names}. Score your method on one of theirs, with "
             "the same seeds: data are the same if their `data_hash` is."
         )
-    print(f"{len(datasets)} datasets in common: {', '.join(datasets)}\n")
-    print(ranking(table, n_datasets=len(datasets)))
+    print(f"Data in common: {', '.join(datasets)}\n")
+    print(ranking(table))
     print(
         "\n> yours   (c) control: a bound, not a result   Means over datasets, of means over seeds."
     )
@@ -144,6 +144,9 @@ def joined(mine: "pd.DataFrame", others: list["pd.DataFrame"]) -> tuple["pd.Data
     chosen = rivals["metric"].isin(wanted["metric"]) & rivals["seed"].isin(wanted["seed"])
     chosen &= rivals["clusterer"].isin([*own, "given", ""])
     rivals = rivals[chosen].drop_duplicates(["method", "seed", "data_hash", *PLACE])
+    # A control that was run again is shown once.
+    again = rivals["control"] & rivals["method"].isin(mine.loc[mine["control"], "method"])
+    rivals = rivals[~again]
     table = pd.concat([mine.assign(mine=True), rivals.assign(mine=False)], ignore_index=True)
     table = table[table["data_hash"].isin(shared)]
     name = table["label"] + " [" + table["method"] + "]"
@@ -155,7 +158,7 @@ def joined(mine: "pd.DataFrame", others: list["pd.DataFrame"]) -> tuple["pd.Data
     return values, sorted({f"{row.dataset} (seed {row.seed})" for row in datasets.itertuples()})
 
 
-def ranking(table: "pd.DataFrame", *, n_datasets: int) -> str:
+def ranking(table: "pd.DataFrame") -> str:
     """Methods by their mean, best first, for each metric and clusterer.
 
     A method that lacks a value for some dataset has no rank: it comes last, with the number that
