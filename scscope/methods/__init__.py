@@ -27,7 +27,7 @@ class Method:
         A reference for other methods, not a competitor.
     oracle
         A control that is given the true labels.
-    needs
+    asks
         What of its job it takes as further arguments: "folder", "threads", "targets".
     """
 
@@ -38,7 +38,7 @@ class Method:
     uses_gpu: bool = False
     control: bool = False
     oracle: bool = False
-    needs: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
     def load(self) -> Callable:
         """Import and return the function."""

@@ -44,8 +44,8 @@ def perform(request: dict, folder: Path, device: str) -> dict:
 
     seed = derive_seed(request["seed"], "fit")
     known = {"folder": folder, "threads": request["threads"], "targets": targets}
-    needed = {name: known[name] for name in request.get("needs", ())}
-    fit = as_fit(method(data, seed=seed, device=device, **needed, **request["params"]))
+    asked = {name: known[name] for name in request.get("asks", ())}
+    fit = as_fit(method(data, seed=seed, device=device, **asked, **request["params"]))
     clock.append(time.perf_counter())
     check_gives(fit, request["gives"])
     save_fit(fit, folder, n_cells=data.X.shape[0])

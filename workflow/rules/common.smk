@@ -187,7 +187,7 @@ def method_settings(wildcards):
         "gives": list(method.gives),
         "uses_gpu": method.uses_gpu,
         "oracle": method.oracle,
-        "needs": list(method.needs),
+        "asks": list(method.asks),
         "scale": entry["scale"],
         "params": params_of_entry(entry, search_path, **run),
     }

@@ -41,8 +41,8 @@ def method_of_entry(name: str, entry: dict) -> Method:
         "uses_gpu": entry.get("gpu", False),
     }
     if "command" in entry:
-        needs = ("folder", "threads", "targets")
-        return Method(module=f"{OWN}.command", function="command", needs=needs, **own)
+        asks = ("folder", "threads", "targets")
+        return Method(module=f"{OWN}.command", function="command", asks=asks, **own)
     if is_files(entry):
         own["gives"] = tuple(gives for key, gives in FILES.items() if key in entry)
         return Method(module=f"{OWN}.files", function="files", **own)
