@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -68,14 +69,27 @@ def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
                 node.body = node.body[1:]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level:
+        elif isinstance(node, ast.ImportFrom) and node.level and PACKAGE in path.parents:
             raise ValueError(f"{path}, line {node.lineno}: import by the full name, from scscope.")
         elif isinstance(node, ast.ImportFrom):
             # `from scscope import data` names a module, `from scscope.data import scaled` does not.
             modules = [f"{node.module}.{alias.name}" for alias in node.names]
-            names += [name if is_module(name) else node.module for name in modules]
+            names += [name if is_module(name) else str(node.module) for name in modules]
     wanted = {name for name in names if name.split(".")[0] == "scscope" and name not in IGNORED}
-    return ast.dump(tree), tuple(path_of(name) for name in sorted(wanted))
+    found = (*(path_of(name) for name in sorted(wanted)), *beside(path, names))
+    return ast.dump(tree), found
+
+
+def beside(path: Path, names: Iterable[str]) -> tuple[Path, ...]:
+    """Files that a script outside of the library imports from its own folder."""
+    if PACKAGE in path.absolute().parents:
+        return ()
+    found = []
+    for name in sorted({name.split(".")[0] for name in names} - {"scscope"}):
+        folder = path.parent / name
+        files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+        found += [file for file in files if file.is_file()]
+    return tuple(found)
 
 
 def tables_in(folder: Path) -> list[Path]:

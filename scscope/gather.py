@@ -1,14 +1,15 @@
 """The three tidy tables of the benchmark: scores, runs, datasets."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from scscope.atomic import write_text
 from scscope.evaluate import GIVEN
-from scscope.methods import method_of
+from scscope.methods.own.entries import method_of_entry, use_of_entry
 from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
@@ -47,12 +48,12 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
     for path in statuses:
         status = read_status(path)
         entry = methods[status["method"]]
-        method = method_of(entry["use"])
+        method = method_of_entry(status["method"], entry)
         versions = status.pop("versions") or {}
         record = status.pop("record", None) or {}
         about = {
             "label": entry.get("label", method.title),
-            "use": entry["use"],
+            "use": use_of_entry(status["method"], entry),
             "scale": entry["scale"],
             "control": method.control,
             "versions": " ".join(f"{name} {version}" for name, version in versions.items()),
@@ -106,8 +107,19 @@ def select(
     return table[rows].reset_index(drop=True)
 
 
-def conclusion(runs: pd.DataFrame) -> tuple[bool, str]:
-    """Whether every run ended well, and in words how the runs ended."""
+def conclusion(
+    runs: pd.DataFrame, timed: Mapping[str, list] = MappingProxyType({})
+) -> tuple[bool, str]:
+    """Whether every run ended well, and in words how the runs ended.
+
+    Parameters
+    ----------
+    runs
+        Table of runs.
+    timed
+        Runs, as [dataset, method, seed], of each study that compares times. They must have run on
+        one host.
+    """
     counts = runs["status"].value_counts()
     words = ", ".join(f"{count} {status}" for status, count in counts.items())
     failed = runs[runs["status"].isin(FAILED)]
@@ -118,7 +130,17 @@ def conclusion(runs: pd.DataFrame) -> tuple[bool, str]:
     ]
     if len(failed):
         lines.append("The next call tries the failed runs again, and nothing else.")
-    return failed.empty, "\n".join(lines) + "\n"
+    well = failed.empty
+    for study, names in timed.items():
+        chosen = pd.MultiIndex.from_frame(runs[RUN]).isin([tuple(name) for name in names])
+        hosts = sorted(set(runs.loc[chosen, "host"]))
+        if len(hosts) > 1:
+            well = False
+            lines.append(
+                f"Study {study} compares times, but its runs were on {len(hosts)} hosts: "
+                f"{', '.join(hosts)}. Remove those of all but one, and run again there."
+            )
+    return well, "\n".join(lines) + "\n"
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

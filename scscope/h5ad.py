@@ -48,7 +48,9 @@ class MatrixWriter:
     def finish(self) -> None:
         """Write where the rows begin, and the shape."""
         lengths = np.concatenate([np.zeros(1, np.int64), *self._lengths])
-        self._group["indptr"] = np.cumsum(lengths, dtype=np.int64)
+        starts = np.cumsum(lengths, dtype=np.int64)
+        # As wide as the indices where that is enough: scikit-learn refuses a mixture.
+        self._group["indptr"] = starts.astype(np.int32) if self.nnz < 2**31 else starts
         self._group.attrs["shape"] = np.array([len(lengths) - 1, self._n_columns])
 
 

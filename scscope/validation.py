@@ -58,11 +58,15 @@ def _words_of(error) -> list[str]:
         known = error.schema.get("properties", {})
         return [unknown_name("key", key, known) for key in sorted(set(error.instance) - set(known))]
     if error.validator == "enum":
-        return [unknown_name("value", error.instance, error.validator_value)]
+        words = unknown_name("value", error.instance, error.validator_value)
+        about = error.schema.get("description", "")
+        return [f"{words.removesuffix('.')}, {about}." if about.startswith("or ") else words]
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         # jsonschema reports each missing key on its own.
         return [f"missing key {key!r}." for key in missing if repr(key) in error.message]
+    if error.validator == "pattern" and "description" in error.schema:
+        return [f"{error.instance!r} is not {error.schema['description']}."]
     if error.validator == "pattern":
         return [f"{error.instance!r} is no name: use a-z, 0-9 and _, and begin with a letter."]
     if error.validator == "type":

@@ -1,4 +1,4 @@
-"""The command line: `scscope fit`, `transform`, `impute`, `info`, `cluster` and `score`."""
+"""The command line: `scscope fit`, `transform`, `impute`, `info`, `cluster`, `score` and so on."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from scscope import __version__
-from scscope.cli import cluster, doctor, model, score
+from scscope.cli import check, cluster, compare, doctor, model, score
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes; 130 is 128 + SIGINT, as in a shell
 
@@ -48,7 +48,14 @@ def parser() -> argparse.ArgumentParser:
     )
     program.add_argument("--version", action="version", version=f"scscope {__version__}")
     commands = program.add_subparsers(metavar="COMMAND", required=True)
-    for add_command in (*model.COMMANDS, *cluster.COMMANDS, *score.COMMANDS, *doctor.COMMANDS):
+    for add_command in (
+        *model.COMMANDS,
+        *cluster.COMMANDS,
+        *score.COMMANDS,
+        *check.COMMANDS,
+        *compare.COMMANDS,
+        *doctor.COMMANDS,
+    ):
         command = add_command(commands)
         command.add_argument("--debug", action="store_true", help="show where an error comes from")
     return program

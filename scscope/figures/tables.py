@@ -35,7 +35,7 @@ CLUSTERERS = {
     "scalable": "scalable PhenoGraph",
 }
 COUNTS = " (counts)"
-SCALE_FREE = ("random", "truth", "no_imputation")
+SCALE_FREE = ("random", "truth", "shuffled", "no_imputation")
 UNIT_FREE = ("gene_mean", "group_mean")
 
 

@@ -27,6 +27,8 @@ class Method:
         A reference for other methods, not a competitor.
     oracle
         A control that is given the true labels.
+    asks
+        What of its job it takes as further arguments: "folder", "threads", "targets".
     """
 
     title: str
@@ -36,6 +38,7 @@ class Method:
     uses_gpu: bool = False
     control: bool = False
     oracle: bool = False
+    asks: tuple[str, ...] = ()
 
     def load(self) -> Callable:
         """Import and return the function."""
@@ -57,6 +60,12 @@ METHODS = {
     "gene_mean": Method("Gene mean", _CONTROLS, "gene_mean", ("imputation",), control=True),
     "group_mean": Method(
         "Group mean (oracle)", _CONTROLS, "group_mean", ("imputation",), control=True, oracle=True
+    ),
+    "shuffled": Method(
+        "Shuffled labels", _CONTROLS, "shuffled", ("labels",), control=True, oracle=True
+    ),
+    "supervised": Method(
+        "Supervised bound (oracle)", _CONTROLS, "supervised", ("labels",), control=True, oracle=True
     ),
 }
 

@@ -19,6 +19,35 @@ def truth(data: Scaled, *, seed: int, device: str) -> Fit:
     return Fit(labels=_labels(data))
 
 
+def shuffled(data: Scaled, *, seed: int, device: str) -> Fit:
+    """The true labels in random order: groups of the right sizes that know nothing."""
+    return Fit(labels=np.random.default_rng(seed).permutation(_labels(data)))
+
+
+def supervised(data: Scaled, *, seed: int, device: str, n_folds: int = 5) -> Fit:
+    """Labels predicted by logistic regression, for each cell from the others: what the input tells.
+
+    Multinomial, L2 with C = 1, on the input with each gene divided by its largest magnitude; folds
+    keep the shares of the groups. A group with fewer cells than folds is missing in some of them.
+    """
+    import warnings
+
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MaxAbsScaler
+
+    label = _labels(data)
+    largest = np.unique(label, return_counts=True)[1].max()
+    if len(set(label)) < 2 or largest < 2:
+        raise NotApplicable("The supervised bound needs two groups, and one of at least two cells.")
+    folds = StratifiedKFold(min(n_folds, int(largest)), shuffle=True, random_state=seed)
+    model = make_pipeline(MaxAbsScaler(), LogisticRegression(max_iter=1000))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return Fit(labels=cross_val_predict(model, data.X, label, cv=folds))
+
+
 def no_imputation(data: Scaled, *, seed: int, device: str) -> Fit:
     """The observed value, which is 0 at every target."""
     return Fit(impute=lambda cells, genes: np.zeros(len(cells)))

@@ -36,6 +36,15 @@ class Fit:
     record: dict = field(default_factory=dict)
 
 
+def as_fit(result: "Fit | np.ndarray") -> Fit:
+    """What a method returned, as a `Fit`: an array is a latent."""
+    if result is None:
+        raise TypeError(
+            "The method returned None: return an array of shape (n_cells, n_latent), or a Fit."
+        )
+    return result if isinstance(result, Fit) else Fit(latent=result)
+
+
 def checked_latent(latent: np.ndarray, n_cells: int) -> np.ndarray:
     """`latent` as float32, refused unless it is finite and has one row for each cell."""
     latent = np.asarray(latent, dtype=np.float32)
@@ -63,7 +72,8 @@ def check_gives(fit: Fit, gives: list[str]) -> None:
     if sorted(found) != sorted(gives):
         raise ValueError(
             f"The method is registered to give {', '.join(gives)}, but its fit holds "
-            f"{', '.join(found) or 'nothing'}."
+            f"{', '.join(found) or 'nothing'}. What a method of your own gives is said by `gives: "
+            f"[{', '.join(found) or 'latent'}]` in its entry."
         )
 
 

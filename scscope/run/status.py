@@ -9,6 +9,7 @@ from scscope.atomic import write_text
 LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.npy", "imputed.npy", "history.tsv"
 ARRAYS = (LATENT, LABELS, IMPUTED, HISTORY)
 STATUS = "status.json"
+OUTCOME = "outcome.json"  # what the child says of its end, to the supervisor
 FAILURES = "failed_attempts"
 
 STANDS = ("ok", "not_applicable")

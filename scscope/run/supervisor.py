@@ -15,7 +15,8 @@ from typing import IO
 import psutil
 
 from scscope.atomic import write_text
-from scscope.run.status import ARRAYS, STATUS
+from scscope.processes import adopting, descendants, end_descendants
+from scscope.run.status import ARRAYS, OUTCOME, STATUS
 
 logger = logging.getLogger("scscope.run")
 
@@ -28,6 +29,9 @@ SHARE_OF_MEMORY = 0.9
 MB_BESIDE = 350  # of Snakemake, twice on a cluster, and of the supervisor
 SECONDS_TO_SPEAK = 120
 UNKNOWN = dict.fromkeys(("device", "peak_gpu_mb", "versions"))
+# Bytes of the disk that are taken before a run and given back after it, so that there is room to
+# say how it ended, also when it has filled the disk.
+RESERVE = 2**16
 
 
 def supervise(
@@ -67,9 +71,12 @@ def supervise(
     partial = folder / ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    with log.open("a") as output:
+    (partial / OUTCOME).write_text(" " * RESERVE)
+    load = os.getloadavg()[0]
+    ours = set(psutil.Process().children())
+    with adopting(), log.open("a") as output:
         child = start({**request, "folder": str(partial), "parent": os.getpid()}, output)
-        peak, breach = watch(child, memory_mb, seconds)
+        peak, breach = watch(child, memory_mb, seconds, ours)
     status = {
         **about,
         **UNKNOWN,  # if the child says nothing
@@ -79,6 +86,7 @@ def supervise(
         "threads": request["threads"],
         "n_gpus": request["n_gpus"],
         "host": os.uname().nodename,
+        "load": round(load, 2),  # of the host, before the run
     }
     leave(status, partial, folder)
     return status
@@ -154,8 +162,12 @@ def start(request: dict, output: IO) -> subprocess.Popen:
     return child
 
 
-def watch(child: subprocess.Popen, memory_mb: float, seconds: float) -> tuple[float, dict | None]:
+def watch(
+    child: subprocess.Popen, memory_mb: float, seconds: float, ours: set[psutil.Process]
+) -> tuple[float, dict | None]:
     """Wait for the child; end it, and all it started, when it breaks a limit or we are ended.
+
+    `ours` are processes of this one that have nothing to do with the run.
 
     Returns
     -------
@@ -167,7 +179,7 @@ def watch(child: subprocess.Popen, memory_mb: float, seconds: float) -> tuple[fl
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         while breach is None:
-            peak = max(peak, memory_of(child.pid))
+            peak = max(peak, memory_of(descendants(ours)))
             if peak > memory_mb:
                 words = f"held {peak:.0f} MB of {memory_mb:.0f} MB: give the job more memory"
                 breach = {"status": "out_of_memory", "message": words}
@@ -180,7 +192,10 @@ def watch(child: subprocess.Popen, memory_mb: float, seconds: float) -> tuple[fl
             except subprocess.TimeoutExpired:
                 continue
     finally:
+        # The session at once; then, one by one, what has left it.
         end_session(child)
+        if left := end_descendants(ours):
+            logger.warning("Ended what the run had left behind: %s.", ", ".join(left))
         signal.signal(signal.SIGTERM, previous)
     return peak, breach
 
@@ -194,17 +209,12 @@ def end_session(child: subprocess.Popen) -> None:
     child.wait()
 
 
-def memory_of(pid: int) -> float:
-    """Resident memory of a process and its descendants in MB; 0 when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0.0
+def memory_of(processes: list[psutil.Process]) -> float:
+    """Resident memory of processes in MB; those that are gone hold none."""
     total = 0
-    for member in family:
+    for process in processes:
         try:
-            total += member.memory_info().rss
+            total += process.memory_info().rss
         except psutil.NoSuchProcess:
             continue
     return total / 2**20
@@ -214,9 +224,10 @@ def read_outcome(partial: Path, returncode: int, breach: dict | None) -> dict:
     """What the child said of its end, or what its death says."""
     if breach is not None:
         return breach
-    path = partial / "outcome.json"
-    if path.exists():
-        return json.loads(path.read_text())
+    try:
+        return json.loads((partial / OUTCOME).read_text())
+    except ValueError:  # it had not come to speak, or not to an end
+        pass
     if returncode < 0:
         name = signal.Signals(-returncode).name
         if name == "SIGKILL":  # not by us: so ends what takes more than system or scheduler allow

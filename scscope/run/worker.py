@@ -9,45 +9,54 @@ import logging
 import os
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from scscope.atomic import write_text
 from scscope.data import read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
-from scscope.methods.fit import Fit, check_gives, checked_labels, checked_latent, checked_values
+from scscope.methods.fit import (
+    Fit,
+    as_fit,
+    check_gives,
+    checked_labels,
+    checked_latent,
+    checked_values,
+)
+from scscope.methods.own.load import load
 from scscope.processes import end_with
-from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT
+from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, OUTCOME
 from scscope.seeds import derive_seed
 
 logger = logging.getLogger("scscope.run")
 
-OUTCOME = "outcome.json"
 # Reported if they were used.
 PACKAGES = ("numpy", "scipy", "sklearn", "torch")
 
 
 def perform(request: dict, folder: Path, device: str) -> dict:
     """Run the request and write its arrays to `folder`; return seconds by phase, and the record."""
-    method = getattr(import_module(request["module"]), request["function"])
+    method = load(request["module"], request["function"])
     clock = [time.perf_counter()]
     data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
     targets = read_targets(request["targets"])
     clock.append(time.perf_counter())
 
     seed = derive_seed(request["seed"], "fit")
-    fit = method(data, seed=seed, device=device, **request["params"])
+    known = {"folder": folder, "threads": request["threads"], "targets": targets}
+    asked = {name: known[name] for name in request.get("asks", ())}
+    fit = as_fit(method(data, seed=seed, device=device, **asked, **request["params"]))
+    clock.append(time.perf_counter())
     check_gives(fit, request["gives"])
     save_fit(fit, folder, n_cells=data.X.shape[0])
-    clock.append(time.perf_counter())
+    saved = time.perf_counter() - clock[-1]
 
     if fit.impute is not None and len(targets.cell):
         values = checked_values(fit.impute(targets.cell, targets.gene), len(targets.cell))
         np.save(folder / IMPUTED, values)
-    clock.append(time.perf_counter())
+    clock.append(time.perf_counter() - saved)
 
+    # Writing files belongs to none of them.
     names = ("seconds_load", "seconds_fit", "seconds_impute")
     seconds = dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
     return {**seconds, "record": fit.record}
@@ -87,7 +96,8 @@ def peak_gpu_mb(device: str) -> float | None:
         return None
     import torch
 
-    return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    # 0: whatever computed there was not PyTorch, and how much it held is not known.
+    return round(torch.cuda.max_memory_allocated() / 2**20, 1) or None
 
 
 def outcome_of(request: dict, folder: Path) -> dict:
@@ -117,9 +127,14 @@ def main() -> None:
     outcome = outcome_of(request, folder)
     used = {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules}
     outcome["versions"] = {"python": sys.version.split()[0], **used}
-    write_text(folder / OUTCOME, json.dumps(outcome))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # Its place on the disk was taken before the run: a full disk does not keep it from speaking.
+    with (folder / OUTCOME).open("r+") as file:
+        file.write(json.dumps(outcome))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the log is on the full disk
+            continue
     # Nothing is left to do, and tearing down large libraries takes a while.
     os._exit(0)
 

@@ -43,6 +43,15 @@ def dataset(X=COUNTS, **known):
     return Dataset(X=sparse.csr_matrix(X), **known)
 
 
+def test_indices_are_of_one_width(tmp_path):
+    import anndata
+
+    data = anndata.AnnData(np.ones((3, 2), np.float32), uns={"values": "counts"})
+    write_dataset(data, tmp_path / "x.h5ad")
+    X = anndata.read_h5ad(tmp_path / "x.h5ad").X
+    assert X.indices.dtype == X.indptr.dtype == np.int32
+
+
 def test_scales_by_hand():
     # Totals 4, 4, 4, 8, so L = 4 and only the last cell is halved.
     size = np.array([[1, 0, 3], [0, 2, 2], [4, 0, 0], [0, 0, 4]])

@@ -220,6 +220,17 @@ def test_the_conclusion_names_every_failed_run(tmp_path):
     assert words == "1 runs: 1 ok.\n"
 
 
+def test_times_of_several_hosts_are_no_good_end(tmp_path):
+    runs, _ = tables(tmp_path)
+    runs = runs.assign(status="ok", host=["one", "two"])
+    named = [["d", "m", 0], ["d", "n", 0]]
+    assert conclusion(runs)[0]
+    well, words = conclusion(runs, {"times": named})
+    assert not well
+    assert "Study times compares times, but its runs were on 2 hosts: one, two." in words
+    assert conclusion(runs, {"times": named[:1]})[0]
+
+
 def test_texts_of_a_table_stay_texts(tmp_path):
     pd.DataFrame({"method": ["007"], "message": [""], "value": [""]}).to_csv(
         tmp_path / "t.tsv", sep="\t", index=False

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import textwrap
 import time
@@ -25,6 +27,7 @@ from scscope.run.status import (
     record_failure,
 )
 from scscope.run.supervisor import limits_of, supervise
+from tests.conftest import ROOT, need
 
 ABOUT = {"dataset": "tiny", "method": "mine", "seed": 3}
 
@@ -127,7 +130,7 @@ def test_a_run_that_ends_well(run, dataset):
         ("return Fit(np.ones((59, 2)))", "error", r"must have shape \(60, n_latent\)"),
         ("return Fit()", "error", "registered to give latent, but its fit holds nothing"),
         ("return Fit(np.ones((60, 2)), labels=['a'] * 60)", "error", "holds latent, labels"),
-        ("return None", "error", "AttributeError"),
+        ("return None", "error", "The method returned None: return an array of shape"),
     ],
 )
 def test_whatever_happens_there_is_a_status(run, body, expected, message):
@@ -186,6 +189,102 @@ def test_a_child_that_lingers_is_ended(run, tmp_path):
     while time.monotonic() < deadline and running(pid):
         time.sleep(0.05)
     assert not running(pid)
+
+
+def test_a_daemon_that_left_the_session_is_ended_too(run, tmp_path):
+    status = run(f"""
+        if os.fork() == 0:  # twice, with a session of its own and no trace in its environment
+            os.setsid()
+            if os.fork() == 0:
+                os.execve("/bin/sleep", ["sleep", "321.5"], {{}})
+            os._exit(0)
+        os.wait()
+        import psutil
+        pids = []
+        while not pids:
+            pids = [p.pid for p in psutil.process_iter() if p.cmdline() == ["sleep", "321.5"]]
+        open({str(tmp_path / "pid")!r}, "w").write(" ".join(map(str, pids)))
+        return Fit(np.ones((60, 2)))
+    """)
+    assert status["status"] == "ok"
+    pids = (tmp_path / "pid").read_text().split()
+    assert pids
+    assert not any(running(int(pid)) for pid in pids)
+
+
+def test_memory_of_a_daemon_counts(run):
+    status = run(
+        """
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                kept = np.ones(10**8)
+                time.sleep(60)
+            os._exit(0)
+        os.wait()
+        time.sleep(60)
+        """,
+        memory_mb=400,
+    )
+    assert status["status"] == "out_of_memory"
+
+
+def test_processes_of_others_are_left_alone(run):
+    other = subprocess.Popen(["sleep", "300"])
+    try:
+        run("return Fit(np.ones((60, 2)))")
+        assert running(other.pid)
+    finally:
+        other.kill()
+        other.wait()
+
+
+FULL_DISK = """
+import json, sys, numpy
+from pathlib import Path
+from scscope.run.supervisor import supervise
+request = json.load(sys.stdin)
+status = supervise(request, Path("disk/run"), about={}, memory_mb=2000, seconds=60, log=Path("disk/log"))
+print(json.dumps(status))
+"""
+
+
+def test_a_full_disk_is_said_and_leaves_whole_files(dataset, tmp_path):
+    mount = ["unshare", "--user", "--map-root-user", "--mount"]
+    allowed = shutil.which("unshare") and not subprocess.run([*mount, "true"]).returncode
+    need("mount", bool(allowed), "a small disk of its own needs user namespaces")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "def method(data, *, seed, device):\n"
+        "    with open('disk/hog', 'wb') as file:\n"
+        "        try:\n"
+        "            while True:\n"
+        "                file.write(bytes(1000))\n"
+        "                file.flush()\n"
+        "        except OSError:\n"
+        "            print('the disk is full', flush=True)\n"
+        "    return np.ones((60, 2000))\n"
+    )
+    method = {"module": "mine", "function": "method", "gives": ["latent"], "scale": "log"}
+    job = {"uses_gpu": False, "oracle": False, "seed": 3, "threads": 1, "n_gpus": 0, "params": {}}
+    inside = (
+        f"mount -t tmpfs -o size=1m none disk; {sys.executable} -c '{FULL_DISK}'; ls -l disk/run"
+    )
+    result = subprocess.run(
+        [*mount, "sh", "-c", inside],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        input=json.dumps({**dataset, **method, **job}),
+        capture_output=True,
+        text=True,
+    )
+    said, *listing = result.stdout.splitlines()
+    status = json.loads(said)
+    assert status["status"] == "error"
+    assert "No space left" in status["message"]
+    names = {line.split()[-1] for line in listing[1:]}
+    assert names == {*ARRAYS, STATUS}
 
 
 def running(pid):

@@ -46,6 +46,14 @@ def test_a_failure_stops_nothing_and_is_seen_everywhere(copy):
     assert not (copy.results / "conclusion.txt").exists()
 
 
+def test_the_config_may_allow_failures(copy):
+    with_failure(copy)
+    copy.config["allow_failures"] = True
+    copy.run()
+    assert "greedy, seed 0: error" in (copy.results / "conclusion.txt").read_text()
+    assert "Fit greedy to tiny, seed 0" in copy.plan()  # it is tried again all the same
+
+
 def test_if_all_runs_fail_there_is_still_a_report(checkout):
     checkout.config["methods"] = {"greedy": TOO_MANY}
     checkout.config["studies"]["main"].update(methods=["greedy"])

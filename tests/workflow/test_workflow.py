@@ -1,6 +1,7 @@
 """The workflow on its smallest config: to the end, again, after edits, and with bad configs."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -86,6 +87,16 @@ def test_what_the_registry_says_of_a_method_reruns_it(copy):
     line = '_CONTROLS, "gene_mean", ("imputation",)'
     copy.edit("scscope/methods/__init__.py", line, line.replace('"gene_mean"', '"no_imputation"'))
     assert copy.plan() == ["Evaluate gene_mean on tiny, seed 0", "Fit gene_mean to tiny, seed 0"]
+
+
+def test_the_runs_of_a_timing_study_say_that_they_were_alone(copy):
+    main = copy.config["studies"]["main"]
+    times = {"timing": True, "methods": ["pca"], "panels": []}
+    copy.config["studies"]["times"] = {**main, **times}
+    copy.run()
+    runs = pd.read_csv(copy.results / "tables/runs.tsv", sep="\t").set_index("method")
+    assert dict(runs["timed"]) == {"pca": True, "truth": False, "gene_mean": False}
+    assert (runs["host"] == os.uname().nodename).all()
 
 
 def test_a_deep_method_runs_and_its_network_reruns_it_alone(copy):
@@ -204,6 +215,18 @@ def panel_twice(config, folder):
     return "studies.other.panels: figure_1c is drawn by main already"
 
 
+def times_at_open_epochs(config, folder):
+    config["methods"]["ae"] = {"use": "ae", "scale": "log", "params": {"max_epochs": 1}}
+    config["studies"]["main"].update(methods=["ae"], timing=True)
+    return "it compares times, so every fit must train for the same number of epochs: set"
+
+
+def no_such_function(config, folder):
+    (folder / "mine.py").write_text("def embed(data, *, seed, device): ...")
+    config["methods"]["mine"] = {"use": "mine.py:embd", "scale": "log"}
+    return "methods.mine.use: mine.py: unknown function 'embd'. Did you mean 'embed'?"
+
+
 def results_below_a_file(config, folder):
     (folder / "file").write_text("")
     config["pathvars"] = {"results": "file/results"}
@@ -223,6 +246,8 @@ def results_below_a_file(config, folder):
         unmarked_stand_in,
         misspelt_key,
         panel_twice,
+        times_at_open_epochs,
+        no_such_function,
         results_below_a_file,
     ],
 )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from itertools import product
 from pathlib import Path
 
 import yaml
@@ -14,7 +15,15 @@ sys.path.insert(0, str(ROOT))
 from scscope.datasets.files import check_reading
 from scscope.figures import PANELS
 from scscope.fingerprint import fingerprint
-from scscope.methods import METHODS
+from scscope.methods.own.entries import (
+    code_of_entry,
+    entry_errors,
+    epochs_not_fixed,
+    files_of_entry,
+    is_files,
+    method_of_entry,
+    params_of_entry,
+)
 from scscope.run.queue import settle
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
@@ -32,6 +41,13 @@ SITE_KEYS = "account partition gpus gpu_model jobs status container partitions".
 def reading_of(dataset):
     """What the config says of how a file is read."""
     return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
+
+
+def runs_of(method):
+    """Dataset and seed of each run of a method, in any study."""
+    for study in config["studies"].values():
+        if method in study["methods"]:
+            yield from ((dataset, seed) for dataset in study["datasets"] for seed in study["seeds"])
 
 
 def site_errors():
@@ -74,6 +90,13 @@ def config_errors():
         if "stands_for" in dataset and not name.startswith("synthetic_"):
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
     yield from site_errors()
+    for name, study in config["studies"].items():
+        for method in study["methods"] if study.get("timing") else ():
+            if words := epochs_not_fixed(config["methods"].get(method, {})):
+                yield f"studies.{name}: it compares times, so {words} (methods.{method})."
+    for name, entry in config["methods"].items():
+        for words in entry_errors(entry, list(runs_of(name))):
+            yield f"methods.{name}.{words}"
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -86,8 +109,11 @@ DATASETS, STUDIES = config["datasets"], config["studies"]
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
 PREPARED = [name for name in DATASETS if name not in SIMULATED]
-GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
-CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
+METHODS = {name: method_of_entry(name, entry) for name, entry in config["methods"].items()}
+GPU_METHODS = [name for name in METHODS if METHODS[name].uses_gpu]
+CPU_METHODS = [name for name in METHODS if name not in GPU_METHODS]
+# Commands with a conda environment of their own.
+IN_ENVIRONMENT = [name for name in METHODS if "conda" in config["methods"][name]]
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
 # All fits, each once, however many studies share it.
@@ -166,23 +192,38 @@ def simulator_code(wildcards):
 
 def method_code(wildcards):
     """Fingerprint of what a fit depends on: the method's module and the worker that calls it."""
-    method = METHODS[config["methods"][wildcards.method]["use"]]
-    return fingerprint(method.module, "scscope.run.worker")
+    return code_of_entry(config["methods"][wildcards.method], "scscope.run.worker")
 
 
 def method_settings(wildcards):
     """What config and registry say of a method that matters to its fits."""
-    entry = config["methods"][wildcards.method]
-    method = METHODS[entry["use"]]
+    entry, method = config["methods"][wildcards.method], METHODS[wildcards.method]
+    search_path = str(RESULTS / f"environments/{wildcards.method}.txt")
+    run = {"dataset": wildcards.dataset, "seed": wildcards.seed}
     return {
         "module": method.module,
         "function": method.function,
         "gives": list(method.gives),
         "uses_gpu": method.uses_gpu,
         "oracle": method.oracle,
+        "asks": list(method.asks),
         "scale": entry["scale"],
-        "params": entry.get("params", {}),
+        "params": params_of_entry(entry, search_path, **run),
     }
+
+
+def files_of_method(wildcards):
+    """What a fit reads beside its dataset: results that lie in files, or where programs are found."""
+    entry = config["methods"][wildcards.method]
+    if "conda" in entry:
+        return {"environment": f"<results>/environments/{wildcards.method}.txt"}
+    run = {"dataset": wildcards.dataset, "seed": wildcards.seed}
+    return files_of_entry(entry, **run) if is_files(entry) else {}
+
+
+def environment_of(wildcards):
+    """Description of the conda environment of a command."""
+    return str(Path(config["methods"][wildcards.method]["conda"]).absolute())
 
 
 def gpus_of(wildcards):
@@ -197,7 +238,7 @@ def gpu_model_of(wildcards):
 
 def environment_of_method(wildcards):
     """Conda environment of a method's fits: that of its family."""
-    if config["methods"][wildcards.method]["use"] in ("scvi", "magic"):
+    if config["methods"][wildcards.method].get("use") in ("scvi", "magic"):
         return "../../envs/scvi.yaml"
     if wildcards.method in CPU_METHODS:
         return "../../envs/base.yaml"
@@ -206,7 +247,7 @@ def environment_of_method(wildcards):
 
 def gives_of(wildcards):
     """What the fits of a method hold."""
-    return METHODS[config["methods"][wildcards.method]["use"]].gives
+    return METHODS[wildcards.method].gives
 
 
 def failures_of(wildcards):
@@ -239,6 +280,21 @@ def files_of_dataset(wildcards):
     return {key: dataset[key] for key in ("path", "labels_file") if key in dataset}
 
 
+def is_timed(wildcards):
+    """Whether a study compares the time of a run: then nothing may run beside it."""
+    run = [wildcards.dataset, wildcards.method, int(wildcards.seed)]
+    return any(run in runs for runs in runs_of_timing_studies().values())
+
+
+def runs_of_timing_studies():
+    """Dataset, method and seed of the runs of each study that compares times."""
+    return {
+        name: [list(run) for run in product(study["datasets"], study["methods"], study["seeds"])]
+        for name, study in STUDIES.items()
+        if study.get("timing")
+    }
+
+
 def panel_code(wildcards):
     """Fingerprint of what a panel depends on."""
     code = PANELS[wildcards.panel].function.split(":")[0]
@@ -248,7 +304,7 @@ def panel_code(wildcards):
 def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
     study = STUDIES[STUDY_OF[wildcards.panel]]
-    return {kind: study[kind] for kind in study if kind != "panels"}
+    return {kind: study[kind] for kind in study if kind not in ("panels", "timing")}
 
 
 def wait_for_former_calls():

@@ -19,6 +19,7 @@ rule evaluate:
         code=code_of("evaluate"),
         gives=gives_of,
         measures=measures_of,
+        timed=is_timed,
     message:
         "Evaluate {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     script:

@@ -1,5 +1,6 @@
 rule fit:
     input:
+        unpack(files_of_method),
         data=dataset_file,
         targets=targets_file,
     output:
@@ -26,6 +27,7 @@ rule fit:
         method=method_settings,
         failures=failures_of,
         retries=FIT_RETRIES,
+        timed=is_timed,
     message:
         "Fit {wildcards.method} to {wildcards.dataset}, seed {wildcards.seed}"
     script:
@@ -39,3 +41,23 @@ use rule fit as fit_deep with:
         attempt=number_of_attempt,
         gpu=gpus_of,
         gpu_model=gpu_model_of,
+
+
+# Where the programs of a command's conda environment are found. The fit itself runs where all others
+# do: that environment need not know Python.
+rule record_environment:
+    output:
+        "<results>/environments/{method}.txt",
+    log:
+        "<logs>/record_environment/{method}.log",
+    benchmark:
+        "<benchmarks>/record_environment/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(IN_ENVIRONMENT),
+    localrule: True
+    conda:
+        environment_of
+    message:
+        "Record the environment of {wildcards.method}"
+    shell:
+        'echo "$PATH" > {output} 2> {log}'

@@ -42,6 +42,8 @@ rule conclude:
         "../../envs/base.yaml"
     params:
         code=code_of("conclude"),
+        allow_failures=config.get("allow_failures", False),
+        timed=runs_of_timing_studies(),
     message:
         "Conclude: did every run end well?"
     script:

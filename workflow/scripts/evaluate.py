@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from scscope.data import read_dataset, read_targets
 from scscope.evaluate import evaluate, read_run, write_clusters, write_scores
 from scscope.log import log_to
+from scscope.run.exclusive import host
 from scscope.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 wildcards = snakemake.wildcards
 
-scores, clusters = evaluate(
-    read_run(Path(snakemake.input.status).parent),
-    read_dataset(snakemake.input.data),
-    read_targets(snakemake.input.targets),
-    gives=snakemake.params.gives,
-    seed=derive_seed(int(wildcards.seed), "cluster"),
-    **snakemake.params.measures,
-)
+with host(alone=snakemake.params.timed):
+    scores, clusters = evaluate(
+        read_run(Path(snakemake.input.status).parent),
+        read_dataset(snakemake.input.data),
+        read_targets(snakemake.input.targets),
+        gives=snakemake.params.gives,
+        seed=derive_seed(int(wildcards.seed), "cluster"),
+        **snakemake.params.measures,
+    )
 names = {"dataset": wildcards.dataset, "method": wildcards.method, "seed": wildcards.seed}
 write_clusters(clusters, Path(snakemake.output.clusters))
 write_scores([{**names, **score} for score in scores], Path(snakemake.output.scores))

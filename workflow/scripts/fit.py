@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scscope.log import log_to
+from scscope.run.exclusive import host
 from scscope.run.status import FAILED, NEEDS_MORE, record_failure
 from scscope.run.supervisor import limits_of, record_silence, supervise
 
@@ -29,16 +30,12 @@ request = {
     "n_gpus": resources.get("gpu", 0),
 }
 names = {name: snakemake.wildcards[name] for name in ("dataset", "method")}
-about = {**names, "seed": request["seed"]}
+about = {**names, "seed": request["seed"], "timed": snakemake.params.timed}
 tries = 1 + snakemake.params.retries
 if resources.attempt <= tries:
-    status = supervise(
-        request,
-        folder,
-        about=about,
-        log=Path(snakemake.log[0]),
-        **limits_of(resources.get("mem_mb"), resources.get("runtime")),
-    )
+    limits = limits_of(resources.get("mem_mb"), resources.get("runtime"))
+    with host(alone=snakemake.params.timed):
+        status = supervise(request, folder, about=about, log=Path(snakemake.log[0]), **limits)
     logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
 else:  # the last one wrote nothing
     status = record_silence(request, folder, about=about, attempts=tries)

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from scscope.gather import dataset_table, run_table, score_table, write_table
 from scscope.log import log_to
+from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+stay_beside_others()
 datasets = dataset_table(map(Path, snakemake.input.cards))
 runs = run_table(map(Path, snakemake.input.statuses), snakemake.params.methods)
 scores = score_table(map(Path, snakemake.input.scores), runs)

@@ -10,11 +10,13 @@ from scscope.data import imputation_targets, no_targets, write_dataset, write_ta
 from scscope.datasets.files import read_file
 from scscope.datasets.prepare import prepare
 from scscope.log import log_to
+from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+stay_beside_others()
 logger = logging.getLogger("scscope.prepare")
 settings = dict(snakemake.params.settings)
 path, source = settings.pop("path"), settings.pop("source")

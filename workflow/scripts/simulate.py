@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scscope.atomic import write_text
 from scscope.data import TargetSampler, write_dataset, write_targets
 from scscope.log import log_to
+from scscope.run.exclusive import stay_beside_others
 from scscope.seeds import derive_seed
 from scscope.simulate import SIMULATORS
 from scscope.simulate.blocks import Simulation
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+stay_beside_others()
 logging.captureWarnings(True)
 logger = logging.getLogger("scscope.simulate")
 seed, settings = int(snakemake.wildcards.seed), snakemake.params.settings

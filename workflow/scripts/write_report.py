@@ -9,11 +9,13 @@ from scscope.figures import PANELS
 from scscope.gather import read_table, versions_of
 from scscope.log import log_to
 from scscope.report import render, summary
+from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+stay_beside_others()
 inputs, config = snakemake.input, snakemake.params.config
 tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "datasets")}
 figures = zip(
