@@ -19,14 +19,14 @@ from scscope.data import read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods.fit import Fit, check_gives, checked_labels, checked_latent, checked_values
 from scscope.processes import end_with
-from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT
+from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, SUBSET
 from scscope.seeds import derive_seed
 
 logger = logging.getLogger("scscope.run")
 
 OUTCOME = "outcome.json"
 # Reported if they were used.
-PACKAGES = ("numpy", "scipy", "sklearn", "torch")
+PACKAGES = ("numpy", "scipy", "sklearn", "torch", "scvi", "magic")
 
 
 def perform(request: dict, folder: Path, device: str) -> dict:
@@ -38,13 +38,26 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     clock.append(time.perf_counter())
 
     seed = derive_seed(request["seed"], "fit")
-    fit = method(data, seed=seed, device=device, **request["params"])
+    options = {"seed": seed, "device": device, **request["params"]}
+    n_cells, n_fitted = data.X.shape[0], request.get("fit_on") or data.X.shape[0]
+    subset = None
+    if n_fitted < n_cells:
+        # By name: only fits that use it depend on its code.
+        fit_on = import_module("scscope.run.subset").fit_on
+        subset_seed = derive_seed(request["seed"], "subset")
+        fit, subset = fit_on(method, data, n_fitted, subset_seed=subset_seed, **options)
+        np.savez(folder / SUBSET, cells=subset.cells, space=subset.space)
+    else:
+        fit = method(data, **options)
     check_gives(fit, request["gives"])
-    save_fit(fit, folder, n_cells=data.X.shape[0])
+    save_fit(fit, folder, n_cells=min(n_fitted, n_cells))
     clock.append(time.perf_counter())
 
     if fit.impute is not None and len(targets.cell):
-        values = checked_values(fit.impute(targets.cell, targets.gene), len(targets.cell))
+        known = slice(None) if subset is None else np.isin(targets.cell, subset.cells)
+        cell, gene = targets.cell[known], targets.gene[known]
+        values = np.full(len(targets.cell), np.nan, dtype=np.float32)
+        values[known] = checked_values(fit.impute(cell, gene), len(cell))
         np.save(folder / IMPUTED, values)
     clock.append(time.perf_counter())
 

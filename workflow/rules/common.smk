@@ -1,6 +1,7 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -147,8 +148,9 @@ def simulator_code(wildcards):
 
 def method_code(wildcards):
     """Fingerprint of what a fit depends on: the method's module and the worker that calls it."""
-    method = METHODS[config["methods"][wildcards.method]["use"]]
-    return fingerprint(method.module, "scscope.run.worker")
+    entry = config["methods"][wildcards.method]
+    rule = ["scscope.run.subset"] if "fit_on" in entry else []
+    return fingerprint(METHODS[entry["use"]].module, "scscope.run.worker", *rule)
 
 
 def method_settings(wildcards):
@@ -163,6 +165,9 @@ def method_settings(wildcards):
         "oracle": method.oracle,
         "scale": entry["scale"],
         "params": entry.get("params", {}),
+        "fit_on": entry.get("fit_on"),
+        # Installing what was missing reruns what did not apply for lack of it.
+        "installed": not method.needs or find_spec(method.needs) is not None,
     }
 
 
