@@ -149,8 +149,8 @@ def simulator_code(wildcards):
 def method_code(wildcards):
     """Fingerprint of what a fit depends on: the method's module and the worker that calls it."""
     entry = config["methods"][wildcards.method]
-    rule = ["scscope.run.subset"] if "fit_on" in entry else []
-    return fingerprint(METHODS[entry["use"]].module, "scscope.run.worker", *rule)
+    subset = ["scscope.run.subset"] if "fit_on" in entry else []
+    return fingerprint(METHODS[entry["use"]].module, "scscope.run.worker", *subset)
 
 
 def method_settings(wildcards):
