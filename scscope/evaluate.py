@@ -9,9 +9,10 @@ import numpy as np
 
 from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
+from scscope.cluster.extend import extend_labels
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
 from scscope.metrics import METRICS, score
-from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status
+from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, SUBSET, read_status
 
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
 
@@ -29,13 +30,18 @@ class Run:
     labels
         Clusters found by the method itself, as text, shape (n_cells,); "-1" stands for none.
     imputed
-        Predicted values at the targets, log-normalised, shape (n_targets,).
+        Predicted values at the targets, log-normalised, shape (n_targets,); NaN in cells that were
+        not fitted.
+    subset
+        Arrays "cells" and "space" of `scscope.run.subset.Subset` where only some cells were fitted:
+        latent and labels are then those of these cells.
     """
 
     status: str
     latent: np.ndarray | None
     labels: np.ndarray | None
     imputed: np.ndarray | None
+    subset: dict[str, np.ndarray] | None = None
 
 
 def read_run(folder: Path) -> Run:
@@ -45,6 +51,7 @@ def read_run(folder: Path) -> Run:
         latent=_load(folder / LATENT),
         labels=_load(folder / LABELS),
         imputed=_load(folder / IMPUTED),
+        subset=_load_subset(folder / SUBSET),
     )
 
 
@@ -59,6 +66,10 @@ def evaluate(
     seed: int,
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
     """Scores of a run, one row each, and its cluster labels.
+
+    Where only some cells were fitted, these are clustered, the others get their labels by
+    `scscope.cluster.extend.extend_labels`, and scores of clusters are those of all cells;
+    imputation is scored at the targets in fitted cells.
 
     Parameters
     ----------
@@ -78,22 +89,29 @@ def evaluate(
     -------
     tuple
         Rows with `clusterer` (empty for imputation), `metric`, `value`, `status`,
-        `n_cells`, `sparsity` and `data_hash`; and labels of shape (n_cells,) by clusterer.
+        `n_cells`, `n_fitted`, `sparsity` and `data_hash`; and labels of shape (n_cells,) by clusterer.
     """
     names = [
         name
         for name in clusterers
         if "latent" in gives and (data.label is not None or not CLUSTERERS[name].needs_labels)
     ]
+    fitted = slice(None) if run.subset is None else run.subset["cells"]
+    label = None if data.label is None else data.label[fitted]
     found = {}
     if run.latent is not None:
-        found = clusterings(run.latent, names, label=data.label, seed=seed)
+        found = clusterings(run.latent, names, label=label, seed=seed)
     clusters = {name: clustering.labels for name, clustering in found.items()}
     if "labels" in gives:
         names.append(GIVEN)
         if run.labels is not None:
             number = np.unique(run.labels, return_inverse=True)[1]
             clusters[GIVEN] = np.where(run.labels == "-1", UNASSIGNED, number)
+    if run.subset is not None:
+        clusters = {
+            name: extend_labels(labels, seed=seed, **run.subset)
+            for name, labels in clusters.items()
+        }
 
     values = {}
     for metric in metrics:
@@ -110,15 +128,20 @@ def evaluate(
                     known = name in found
                     values[name, metric] = sum(found[name].seconds.values()) if known else np.nan
         elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
-            known = run.imputed is not None
-            truth = true_log(data, targets)
-            values["", metric] = score(metric, truth, run.imputed) if known else np.nan
+            values["", metric] = np.nan
+            if run.imputed is not None:
+                known = np.ones(len(targets.cell), dtype=bool)
+                if run.subset is not None:
+                    known = np.isin(targets.cell, fitted)
+                truth = true_log(data, targets)[known]
+                values["", metric] = score(metric, truth, run.imputed[known])
 
     n_cells, n_genes = data.X.shape
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)
     shared = {
         "status": run.status,
         "n_cells": n_cells,
+        "n_fitted": n_cells if run.subset is None else len(fitted),
         "sparsity": sparsity,
         "data_hash": data.hash,
     }
@@ -144,6 +167,7 @@ COLUMNS = (
     "value",
     "status",
     "n_cells",
+    "n_fitted",
     "sparsity",
     "data_hash",
 )
@@ -163,6 +187,13 @@ def write_clusters(clusters: dict[str, np.ndarray], path: Path) -> None:
     """Write cluster labels by clusterer, each of shape (n_cells,), as npz."""
     with beside(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **clusters)
+
+
+def _load_subset(path: Path) -> dict[str, np.ndarray] | None:
+    if not path.exists() or not path.stat().st_size:
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in ("cells", "space")}
 
 
 def _load(path: Path) -> np.ndarray | None:

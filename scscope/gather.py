@@ -14,8 +14,9 @@ from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]
+CHOICE = ["fit_on", "tuning_budget"]  # of an entry of the config, see config/README.md
 COST = ["seconds", "peak_rss_mb"]
-RECORD = ["stopped", "epochs", "engine"]  # of what a method says of its fit, see `Fit.record`
+RECORD = ["stopped", "epochs", "engine", "fitted_cells", "svm_space"]  # of what a method says of its fit, see `Fit.record`
 CARD = [
     *("dataset", "seed", "source", "n_cells", "n_genes", "sparsity", "n_labels", "n_batches"),
     *("values", "dropped_cells", "dropped_genes", "dropped_unlabelled", "hash"),
@@ -24,7 +25,7 @@ CARD = [
 TEXTS = (
     *("dataset", "method", "label", "use", "scale", "source", "values", "hash", "data_hash"),
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
-    *("stopped", "engine"),
+    *("stopped", "engine", "svm_space"),
 )
 
 
@@ -56,6 +57,7 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
             "use": use_of_entry(status["method"], entry),
             "scale": entry["scale"],
             "control": method.control,
+            **{name: entry.get(name) for name in CHOICE},
             "versions": " ".join(f"{name} {version}" for name, version in versions.items()),
             **{name: record.get(name) for name in RECORD},
         }

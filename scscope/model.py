@@ -75,8 +75,7 @@ class Network(nn.Module):
         batch
             Index of the batch of each cell, shape (n_cells,); None without batch correction.
         """
-        shifted = x if self.batch_effect is None else x - self.batch_effect[batch]
-        corrected = torch.relu(shifted)  # (n_cells, n_genes)
+        shifted, corrected = self.correct(x, batch)  # (n_cells, n_genes)
         filled, latents, outputs = corrected, [], []
         for step in range(self.n_steps):
             latents.append(self.encode(filled))  # (n_cells, n_latent)
@@ -84,6 +83,11 @@ class Network(nn.Module):
             if step < self.n_steps - 1:
                 filled = self.fill(x, shifted, corrected, self.impute(outputs[-1]))
         return Passes(shifted, corrected, latents, outputs)
+
+    def correct(self, x: Tensor, batch: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The input without its batch effect, and the same rectified."""
+        shifted = x if self.batch_effect is None else x - self.batch_effect[batch]
+        return shifted, torch.relu(shifted)
 
     def fill(self, x: Tensor, shifted: Tensor, corrected: Tensor, imputed: Tensor) -> Tensor:
         """Put imputed values where nothing was observed, and only there."""

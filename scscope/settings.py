@@ -54,6 +54,11 @@ class Settings:
     sampling: Literal["permutation", "draws"] = "permutation"
     # Update the batch effect by a step of its own after each step of the other weights (code).
     separate_batch_step: bool = False
+    # A denoising autoencoder (Supplementary Fig. 14): what the network is shown while it learns to
+    # predict the input. Noise of `noise` times the variance that a gene has over its non-zero
+    # values, on these; and a share `drop` of the non-zero entries set to zero. In every step anew.
+    noise: float = 0.0
+    drop: float = 0.0
     # Of the factors of matrix products while training; sums, weights and moments stay float32.
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -78,6 +83,8 @@ class Settings:
         _check("learning_rate", self.learning_rate, lambda v: _is_number(v) and v > 0, "above 0")
         _check("beta1", self.beta1, lambda v: _is_number(v) and 0 <= v < 1, "in [0, 1)")
         _check("held_out", self.held_out, lambda v: _is_number(v) and 0 < v < 1, "between 0 and 1")
+        _check("noise", self.noise, lambda v: _is_number(v) and v >= 0, "at least 0")
+        _check("drop", self.drop, lambda v: _is_number(v) and 0 <= v < 1, "in [0, 1)")
         _check("tolerance", self.tolerance, lambda v: _is_number(v) and v >= 0, "at least 0")
         for name, known in CHOICES.items():
             _check(name, getattr(self, name), known.__contains__, f"one of {', '.join(known)}")

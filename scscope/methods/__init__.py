@@ -23,6 +23,10 @@ class Method:
         What its fit holds: "latent", "imputation", or "labels" (clusters of its own).
     uses_gpu
         Whether it computes on a GPU where it is given one.
+    counts
+        Whether it models counts: it then takes the scales "counts" and "rounded" only.
+    needs
+        A package that is no requirement of the library, by the name of its import; or "".
     control
         A reference for other methods, not a competitor.
     oracle
@@ -36,6 +40,8 @@ class Method:
     function: str
     gives: tuple[str, ...]
     uses_gpu: bool = False
+    counts: bool = False
+    needs: str = ""
     control: bool = False
     oracle: bool = False
     asks: tuple[str, ...] = ()
@@ -52,6 +58,26 @@ METHODS = {
     "scscope": Method("scScope", _SCSCOPE, "scscope", ("latent", "imputation"), uses_gpu=True),
     "ae": Method("AE", _SCSCOPE, "ae", ("latent", "imputation"), uses_gpu=True),
     "pca": Method("PCA", "scscope.methods.pca", "pca", ("latent",)),
+    "dca": Method(
+        "DCA",
+        "scscope.methods.dca",
+        "dca",
+        ("latent", "imputation"),
+        uses_gpu=True,
+        counts=True,
+    ),
+    "scvi": Method(
+        "scVI",
+        "scscope.methods.scvi",
+        "scvi",
+        ("latent", "imputation"),
+        uses_gpu=True,
+        counts=True,
+        needs="scvi",
+    ),
+    "magic": Method(
+        "MAGIC", "scscope.methods.magic", "magic", ("latent", "imputation"), needs="magic"
+    ),
     "random": Method("Random latent", _CONTROLS, "random", ("latent",), control=True),
     "truth": Method("True labels", _CONTROLS, "truth", ("labels",), control=True, oracle=True),
     "no_imputation": Method(

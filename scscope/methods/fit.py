@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scscope.data import Scaled
 from scscope.errors import Diverged
 
 Impute = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Transform = Callable[[Scaled], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class Fit:
     impute
         Function of indices (cells, genes), each of shape (n,), that returns predicted values as
         log1p(value x L / n_c), shape (n,); see `scscope.data.Scaled.to_log`. Or None.
+    transform
+        Function of other cells (`scscope.data.Scaled`, genes as in the fitted ones) that returns
+        their latent, shape (n_cells, n_latent), or None where the method takes no new cells.
     labels
         Clusters that the method itself found, shape (n_cells,), or None.
     history
@@ -31,6 +36,7 @@ class Fit:
 
     latent: np.ndarray | None = None
     impute: Impute | None = None
+    transform: Transform | None = None
     labels: np.ndarray | None = None
     history: dict[str, list] = field(default_factory=dict)
     record: dict = field(default_factory=dict)

@@ -36,9 +36,8 @@ def scscope(
     """
     from scscope.estimator import ScScope
 
-    cells, batch_key = data.X, None
-    if correct_batches:
-        cells, batch_key = _with_batches(data), "batch"
+    batch_key = "batch" if correct_batches else None
+    cells = _with_batches(data) if correct_batches else data.X
     model = ScScope(
         preset=preset,
         seed=seed,
@@ -50,17 +49,24 @@ def scscope(
     return Fit(
         latent=model.transform(),
         impute=lambda cells, genes: data.to_log(model.impute(cells, genes), cells, genes),
+        transform=lambda others: model.transform(
+            SimpleNamespace(X=others.X, obs=_batches(others)) if correct_batches else others.X
+        ),
         history=model.history_,
         record=model.record_,
     )
 
 
 def _with_batches(data: Scaled) -> SimpleNamespace:
-    import pandas as pd
-
     if data.batch is None or len(set(data.batch)) < 2:
         raise NotApplicable("`correct_batches` is asked for, but the dataset has no two batches.")
-    return SimpleNamespace(X=data.X, obs=pd.DataFrame({"batch": data.batch}))
+    return SimpleNamespace(X=data.X, obs=_batches(data))
+
+
+def _batches(data: Scaled):
+    import pandas as pd
+
+    return pd.DataFrame({"batch": data.batch})
 
 
 def ae(data: Scaled, *, seed: int, device: str, **settings) -> Fit:

@@ -7,7 +7,8 @@ from scscope.atomic import write_text
 
 # What a run leaves. All files are always there; those that it has nothing to say in are empty.
 LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.npy", "imputed.npy", "history.tsv"
-ARRAYS = (LATENT, LABELS, IMPUTED, HISTORY)
+SUBSET = "subset.npz"  # where only some cells were fitted, see `scscope.run.subset`
+ARRAYS = (LATENT, LABELS, IMPUTED, HISTORY, SUBSET)
 STATUS = "status.json"
 OUTCOME = "outcome.json"  # what the child says of its end, to the supervisor
 FAILURES = "failed_attempts"

@@ -9,11 +9,13 @@ import logging
 import os
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scscope.data import read_dataset, read_targets, scaled
+from scscope.data import Scaled, read_dataset, read_targets, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods.fit import (
     Fit,
@@ -25,34 +27,40 @@ from scscope.methods.fit import (
 )
 from scscope.methods.own.load import load
 from scscope.processes import end_with
-from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, OUTCOME
+from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, OUTCOME, SUBSET
 from scscope.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from scscope.run.subset import Subset
 
 logger = logging.getLogger("scscope.run")
 
 # Reported if they were used.
-PACKAGES = ("numpy", "scipy", "sklearn", "torch")
+PACKAGES = ("numpy", "scipy", "sklearn", "torch", "scvi", "magic")
 
 
 def perform(request: dict, folder: Path, device: str) -> dict:
     """Run the request and write its arrays to `folder`; return seconds by phase, and the record."""
-    method = load(request["module"], request["function"])
     clock = [time.perf_counter()]
     data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
     targets = read_targets(request["targets"])
     clock.append(time.perf_counter())
 
-    seed = derive_seed(request["seed"], "fit")
-    known = {"folder": folder, "threads": request["threads"], "targets": targets}
-    asked = {name: known[name] for name in request.get("asks", ())}
-    fit = as_fit(method(data, seed=seed, device=device, **asked, **request["params"]))
+    own = {"folder": folder, "threads": request["threads"], "targets": targets}
+    asked = {name: own[name] for name in request.get("asks", ())}
+    fit, subset = fitted(request, data, device=device, **asked)
     clock.append(time.perf_counter())
     check_gives(fit, request["gives"])
-    save_fit(fit, folder, n_cells=data.X.shape[0])
+    save_fit(fit, folder, n_cells=data.X.shape[0] if subset is None else len(subset.cells))
+    if subset is not None:
+        np.savez(folder / SUBSET, cells=subset.cells, space=subset.space)
     saved = time.perf_counter() - clock[-1]
 
     if fit.impute is not None and len(targets.cell):
-        values = checked_values(fit.impute(targets.cell, targets.gene), len(targets.cell))
+        known = slice(None) if subset is None else np.isin(targets.cell, subset.cells)
+        cell, gene = targets.cell[known], targets.gene[known]
+        values = np.full(len(targets.cell), np.nan, dtype=np.float32)
+        values[known] = checked_values(fit.impute(cell, gene), len(cell))
         np.save(folder / IMPUTED, values)
     clock.append(time.perf_counter() - saved)
 
@@ -60,6 +68,19 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     names = ("seconds_load", "seconds_fit", "seconds_impute")
     seconds = dict(zip(names, np.diff(clock).round(3).tolist(), strict=True))
     return {**seconds, "record": fit.record}
+
+
+def fitted(request: dict, data: Scaled, **options) -> tuple[Fit, "Subset | None"]:
+    """Fit the method to all cells, or to as many as the request says and no more."""
+    method = load(request["module"], request["function"])
+    options |= {"seed": derive_seed(request["seed"], "fit"), **request["params"]}
+    n_fitted = request.get("fit_on")
+    if not n_fitted or n_fitted >= data.X.shape[0]:
+        return as_fit(method(data, **options)), None
+    # By name: only fits that use it depend on its code.
+    fit_on = import_module("scscope.run.subset").fit_on
+    subset_seed = derive_seed(request["seed"], "subset")
+    return fit_on(method, data, n_fitted, subset_seed=subset_seed, **options)
 
 
 def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:

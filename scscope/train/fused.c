@@ -65,7 +65,8 @@ typedef struct {
 } Program;
 
 typedef struct {
-    const float *x;         /* (n_cells, n_genes) of the minibatch */
+    const float *x;         /* (n_cells, n_genes) of the minibatch: what is to be predicted */
+    const float *input;     /* the same, or corrupted: what is shown to the network */
     int32_t n_cells;
     int32_t n_workers;      /* each has a gradient of its own */
     int32_t n_blocks;       /* a multiple of n_workers */
@@ -83,6 +84,7 @@ typedef struct {
     int n_cells;            /* of the block */
     int is_fresh;           /* nothing is in `gradient` yet */
     const float *x;         /* (n_cells, n_genes) */
+    const float *input;     /* (n_cells, n_genes) */
     real *arena;
     float *gradient;
     double *squares;
@@ -101,6 +103,10 @@ static const float *x_of(const Block *block, int i, Place like) {
     return block->x + (int64_t)i * like.width;
 }
 
+static const float *input_of(const Block *block, int i, Place like) {
+    return block->input + (int64_t)i * like.width;
+}
+
 /* ---- element-wise passes ---- */
 
 static inline float relu_of(float z) { return z < 0 ? 0 : z; }
@@ -111,11 +117,12 @@ static inline float error_of(float y, float x, int use_mask) { return use_mask &
 static void load(Block *block, Place out) {
     for (int i = block->first; i < block->last; i++) {
         real *restrict to = row(block, out, i);
-        const float *restrict x = x_of(block, i, out);
+        const float *restrict x = input_of(block, i, out);
         for (int j = 0; j < out.width; j++) to[j] = put(x[j]);
     }
 #ifndef BFLOAT16
-    block->x = at(block, out); /* nearer than where it came from */
+    if (block->x == block->input) block->x = at(block, out); /* nearer than where it came from */
+    block->input = at(block, out);
 #endif
 }
 
@@ -178,7 +185,7 @@ static void last_output(const Block *block, Place out, const float *restrict bia
 static void fill(const Block *block, Place out, const float *restrict bias) {
     for (int i = block->first; i < block->last; i++) {
         real *restrict z = row(block, out, i);
-        const float *restrict x = x_of(block, i, out);
+        const float *restrict x = input_of(block, i, out);
         for (int j = 0; j < out.width; j++) z[j] = put(x[j] == 0 ? relu_of(get(z[j]) + bias[j]) : x[j]);
     }
 }
@@ -199,7 +206,7 @@ static void fill_gradient(const Block *block, Place out, Place filled, float *re
     for (int i = block->first; i < block->last; i++) {
         real *restrict g = row(block, out, i);
         const real *restrict value = row(block, filled, i);
-        const float *restrict x = x_of(block, i, out);
+        const float *restrict x = input_of(block, i, out);
         for (int j = 0; j < out.width; j++) {
             float gradient = (x[j] == 0) & (get(value[j]) > 0) ? get(g[j]) : 0;
             g[j] = put(gradient);
@@ -367,6 +374,7 @@ static Block block_of(const Program *program, const Minibatch *batch, int worker
         .n_cells = last - first,
         .is_fresh = k == 0,
         .x = batch->x + (int64_t)first * program->n_genes,
+        .input = batch->input + (int64_t)first * program->n_genes,
         /* A norm is known only when all blocks are through: each needs to keep its values till then. */
         .arena = batch->arenas + (program->is_norm ? b : worker) * program->arena_size,
         .gradient = worker ? batch->partial + (worker - 1) * program->n_weights : batch->gradient,
@@ -378,6 +386,7 @@ static Block block_of(const Program *program, const Minibatch *batch, int worker
         block.last = last;
         block.n_cells = n;
         block.x = batch->x;
+        block.input = batch->input;
         block.arena = batch->arenas;
     }
     return block;

@@ -92,7 +92,9 @@ class Fused:
             words += ", products by torch"
         return words if self.is_parallel else words + ", one thread (no common OpenMP with torch)"
 
-    def __call__(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, batch: Tensor | None = None, shown: Tensor | None = None
+    ) -> Tensor:
         """Loss of a minibatch, shape (); its gradient is then in `adam.gradient`.
 
         Parameters
@@ -101,16 +103,22 @@ class Fused:
             Observed values, shape (n_cells, n_genes), float32, contiguous.
         batch
             None.
+        shown
+            What the network is shown in place of `x`, like `x`, or None.
         """
-        if x.dtype != torch.float32 or not x.is_contiguous() or x.shape[1] != self.n_genes:
-            raise ValueError(
-                f"`x` must be contiguous, float32 and have {self.n_genes} genes, got {x.dtype} of "
-                f"shape {tuple(x.shape)}."
-            )
+        shown = x if shown is None else shown
+        for given in (x, shown):
+            is_right = given.dtype == torch.float32 and given.is_contiguous()
+            if not is_right or given.shape != (len(x), self.n_genes):
+                raise ValueError(
+                    f"`x` must be contiguous, float32 and have {self.n_genes} genes, got "
+                    f"{given.dtype} of shape {tuple(given.shape)}."
+                )
         n = len(x)
         self.make_room(n)
         minibatch = self.minibatch
-        minibatch.x, minibatch.n_cells, minibatch.n_blocks = x.data_ptr(), n, self.blocks_of(n)
+        minibatch.x, minibatch.input = x.data_ptr(), shown.data_ptr()
+        minibatch.n_cells, minibatch.n_blocks = n, self.blocks_of(n)
         if self.is_joint:
             return torch.tensor(self.step_by_torch(n))
         program = self.programs[0]

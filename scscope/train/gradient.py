@@ -1,5 +1,7 @@
 """The loss of a minibatch and its gradient by automatic differentiation, for any network and device."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ class Autograd:
         is_low = settings.precision == "bfloat16" and adam.weights.is_cuda
         self.products = torch.autocast("cuda", torch.bfloat16, is_low, cache_enabled=False)
 
-    def __call__(self, x: Tensor, batch: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, batch: Tensor | None, shown: Tensor | None = None) -> Tensor:
         """Loss of a minibatch, shape (); its gradient is then in `adam.gradient`.
 
         Parameters
@@ -37,10 +39,16 @@ class Autograd:
             Observed values, shape (n_cells, n_genes).
         batch
             Index of the batch of each cell, shape (n_cells,), or None.
+        shown
+            What the network is shown in place of `x`, (n_cells, n_genes), or None; it is still `x`
+            that it has to predict.
         """
         self.adam.gradient.zero_()
         with self.products:
-            passes = self.network(x, batch)
+            passes = self.network(x if shown is None else shown, batch)
+        if shown is not None:
+            shifted, corrected = self.network.correct(x, batch)
+            passes = replace(passes, shifted=shifted, corrected=corrected)
         loss = loss_of(passes, x, self.settings)
         torch.autograd.backward(loss, inputs=self.adam.parameters)
         return loss.detach()
@@ -63,29 +71,33 @@ class Captured:
         self.gradient, self.adam, self.n_cells = gradient, gradient.adam, n_cells
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, x: Tensor, batch: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, batch: Tensor | None, shown: Tensor | None = None) -> Tensor:
         """Loss of a minibatch, shape (), overwritten by the next call."""
         if len(x) != self.n_cells:
-            return self.gradient(x, batch)
+            return self.gradient(x, batch, shown)
         if self.graph is None:
-            self._record(x, batch)
+            self._record(x, batch, shown)
         self.x.copy_(x)
+        if shown is not None:
+            self.shown.copy_(shown)
         if batch is not None:
             self.batch.copy_(batch)
         self.graph.replay()
         return self.loss
 
-    def _record(self, x: Tensor, batch: Tensor | None) -> None:
-        self.x, self.batch = x.clone(), None if batch is None else batch.clone()
+    def _record(self, x: Tensor, batch: Tensor | None, shown: Tensor | None) -> None:
+        self.x, self.batch, self.shown = (
+            None if given is None else given.clone() for given in (x, batch, shown)
+        )
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self.gradient(self.x, self.batch)
+                self.gradient(self.x, self.batch, self.shown)
         torch.cuda.current_stream().wait_stream(stream)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.loss = self.gradient(self.x, self.batch)
+            self.loss = self.gradient(self.x, self.batch, self.shown)
 
 
 def loss_of(passes: Passes, x: Tensor, settings: Settings) -> Tensor:

@@ -20,6 +20,7 @@ from scscope.settings import Settings
 from scscope.sources import Source
 from scscope.train.adam import Adam
 from scscope.train.checkpoint import Checkpoints
+from scscope.train.corruption import corruption_of
 from scscope.train.engine import gradient_of
 from scscope.train.stopping import MAX_EPOCHS, MAX_SECONDS, rule_of
 from scscope.train.workers import Workers, workers
@@ -167,6 +168,7 @@ class Training:
         self.gradients = [gradient for gradient, _ in chosen]
         self.engine = chosen[0][1]
         self.dtype = optimisers[0].weights.dtype
+        self.corrupt = corruption_of(source, settings, device, seed, group.rank)
         self.losses = torch.zeros(WATCH, dtype=self.dtype, device=device)
 
     @property
@@ -182,9 +184,10 @@ class Training:
         """Take the steps of one epoch; now and then, say how many were taken since."""
         rng = np.random.default_rng([self.seed, self.state.epoch])
         to_skip, pending = self.state.step, 0
-        for x, batch in self.minibatches(rng, to_skip):
+        for step, (x, batch) in enumerate(self.minibatches(rng, to_skip), start=to_skip):
+            shown = None if self.corrupt is None else self.corrupt(x, self.state.epoch, step)
             for gradient in self.gradients:
-                loss = gradient(x, batch)
+                loss = gradient(x, batch, shown)
                 self.group.average(gradient.adam.gradient)
                 gradient.adam.step()
             self.losses[pending] = loss

@@ -19,18 +19,18 @@ class Kind(enum.IntEnum):
     """Operations. Shapes are those of one block of n cells; `W` (n_out, n_in) is a layer's weight."""
 
     ZERO = 0  # gradient of a bias = 0, before the first block
-    LOAD = 1  # out = x
+    LOAD = 1  # out = x, or what is shown in its place
     FORWARD = 2  # out (n, n_out) = a (n, n_in) Wᵀ
     RELU = 3  # out = relu(out + bias)
     OUTPUT = 4  # out = relu(out + bias), and its squared error is added up
     LAST_OUTPUT = 5  # the same, and out = gradient of what went into the ReLU, as OUTPUT_GRADIENT
-    FILL = 6  # out = relu(out + bias) where x is 0, else x
+    FILL = 6  # out = relu(out + bias) where what LOAD loaded is 0, else that
     # The next three set the gradient of a layer's values before its ReLU, (n, n_out), and add it,
     # summed over cells, to the gradient of the layer's bias.
     OUTPUT_GRADIENT = 7  # out = gradient of the error of a (+ out, from the imputer) where a > 0
     BACKWARD = 8  # out (n, n_in) = a (n, n_out) W
     RELU_GRADIENT = 9  # out = out where a > 0, else 0
-    FILL_GRADIENT = 10  # out = out where x is 0 and a > 0, else 0
+    FILL_GRADIENT = 10  # out = out where what LOAD loaded is 0 and a > 0, else 0
     WEIGHT_GRADIENT = 11  # gradient of W (n_out, n_in) += bᵀ a, over the cells of all passes
     # Where few entries are observed, of the last pass only these are computed.
     ZERO_WEIGHT = 12  # gradient of W = 0, before the first block
@@ -85,6 +85,7 @@ class Minibatch(Structure):
 
     _fields_ = [
         ("x", c_void_p),
+        ("input", c_void_p),
         ("n_cells", c_int32),
         ("n_workers", c_int32),
         ("n_blocks", c_int32),

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,12 +12,16 @@ from scscope.data import SCALES, Dataset, log_normalised, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods import METHODS, method_of
 from scscope.methods.fit import checked_labels, checked_latent, checked_values
+from tests.conftest import need
 
 N_CELLS, N_GENES = 90, 40
 QUICK = {
     "scscope": {"n_latent": 6, "max_epochs": 2},
     "ae": {"n_latent": 6, "max_epochs": 2},
     "pca": {"n_latent": 6},
+    "dca": {"hidden_layers": [8, 6, 8], "max_epochs": 2},
+    "scvi": {"n_latent": 6, "n_hidden": 8, "max_epochs": 2},
+    "magic": {"n_latent": 6},
     "random": {"n_latent": 6},
 }
 
@@ -41,6 +46,8 @@ def data():
 
 def fit(name, data, scale="log", seed=0):
     method = METHODS[name]
+    need(name, not method.needs or find_spec(method.needs), f"{method.needs} is not installed")
+    scale = "counts" if method.counts else scale
     given = scaled(data, scale, with_labels=method.oracle)
     return method.load()(given, seed=seed, device="cpu", **QUICK.get(name, {}))
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -192,7 +193,9 @@ def simulator_code(wildcards):
 
 def method_code(wildcards):
     """Fingerprint of what a fit depends on: the method's module and the worker that calls it."""
-    return code_of_entry(config["methods"][wildcards.method], "scscope.run.worker")
+    entry = config["methods"][wildcards.method]
+    subset = ["scscope.run.subset"] if "fit_on" in entry else []
+    return code_of_entry(entry, "scscope.run.worker", *subset)
 
 
 def method_settings(wildcards):
@@ -209,6 +212,9 @@ def method_settings(wildcards):
         "asks": list(method.asks),
         "scale": entry["scale"],
         "params": params_of_entry(entry, search_path, **run),
+        "fit_on": entry.get("fit_on"),
+        # Installing what was missing reruns what did not apply for lack of it.
+        "installed": not method.needs or find_spec(method.needs) is not None,
     }
 
 

@@ -6,6 +6,7 @@ rule evaluate:
         latent="<results>/runs/{dataset}/{method}/seed_{seed}/latent.npy",
         labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
         imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
+        subset="<results>/runs/{dataset}/{method}/seed_{seed}/subset.npz",
     output:
         scores="<results>/scores/{dataset}/{method}/seed_{seed}.tsv",
         clusters="<results>/scores/{dataset}/{method}/seed_{seed}.clusters.npz",

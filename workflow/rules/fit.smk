@@ -9,6 +9,7 @@ rule fit:
         labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
         imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
         history="<results>/runs/{dataset}/{method}/seed_{seed}/history.tsv",
+        subset="<results>/runs/{dataset}/{method}/seed_{seed}/subset.npz",
     log:
         "<logs>/fit/{dataset}/{method}/seed_{seed}.log",
     benchmark:
