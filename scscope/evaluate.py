@@ -9,8 +9,10 @@ import numpy as np
 
 from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
-from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
+from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total, scaled
 from scscope.metrics import METRICS, score
+from scscope.metrics.octiles import octiles
+from scscope.metrics.rare import rare_types_of
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status
 
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
@@ -66,7 +68,8 @@ def evaluate(
         The run. One that is not `ok` gets the same rows, with NaN for values.
     data, targets
         What is known of the dataset. What cannot be known is left out: no agreement with labels
-        without labels, no imputation error without targets.
+        without labels, no imputation error without targets, no mixing of a single batch, no rare
+        types where there are none.
     gives
         What the method gives, see `scscope.methods.Method`.
     metrics, clusterers
@@ -98,21 +101,28 @@ def evaluate(
     values = {}
     for metric in metrics:
         measure = METRICS[metric]
-        if measure.kind == "clustering" and (data.label is not None or not measure.needs_truth):
-            for name in names:
+        given = _given(measure.kind, data, targets)
+        if measure.is_given and given is None:
+            continue
+        if measure.kind in ("clustering", "rare"):
+            for name in names if data.label is not None or not measure.needs_truth else ():
                 known = name in clusters
                 values[name, metric] = (
-                    score(metric, data.label, clusters[name]) if known else np.nan
+                    score(metric, data.label, clusters[name], given) if known else np.nan
                 )
         elif measure.kind == "cost":
             for name in names:
                 if name != GIVEN:
                     known = name in found
                     values[name, metric] = sum(found[name].seconds.values()) if known else np.nan
-        elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
+        elif measure.kind == "mixing":
+            if "latent" in gives and _has_batches(data):
+                known = run.latent is not None
+                values["", metric] = score(metric, data.batch, run.latent) if known else np.nan
+        elif "imputation" in gives and len(targets.cell):
             known = run.imputed is not None
             truth = true_log(data, targets)
-            values["", metric] = score(metric, truth, run.imputed) if known else np.nan
+            values["", metric] = score(metric, truth, run.imputed, given) if known else np.nan
 
     n_cells, n_genes = data.X.shape
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)
@@ -127,6 +137,26 @@ def evaluate(
         for (clusterer, metric), value in values.items()
     ]
     return rows, clusters
+
+
+def _given(kind: str, data: Dataset, targets: Targets) -> np.ndarray | None:
+    """What a metric of this kind is given beside truth and result; None where there is none."""
+    if kind == "rare" and data.label is not None:
+        types = rare_types_of(data.label, data.rare_types)
+        return types if len(types) else None
+    if kind == "octile" and len(targets.cell):
+        return octiles(mean_log(data))[targets.gene]
+    return None
+
+
+def _has_batches(data: Dataset) -> bool:
+    return data.batch is not None and len(np.unique(data.batch)) > 1
+
+
+def mean_log(data: Dataset) -> np.ndarray:
+    """Mean over the cells of log1p(value x L / n_c) of each gene, shape (n_genes,)."""
+    logged = scaled(data, "log").X
+    return np.asarray(logged.mean(axis=0)).ravel()
 
 
 def true_log(data: Dataset, targets: Targets) -> np.ndarray:

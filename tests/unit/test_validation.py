@@ -41,7 +41,8 @@ def config(**changes):
 
 
 def test_the_configs_that_we_ship_are_right():
-    for path in (*ROOT.glob("config/*.yaml"), ROOT / "tests/workflow/config.yaml"):
+    configs = set(ROOT.glob("config/*.yaml")) - {ROOT / "config/claims.yaml"}
+    for path in (*configs, ROOT / "tests/workflow/config.yaml"):
         assert schema_errors(yaml.safe_load(path.read_text()), SCHEMA) == []
 
 
