@@ -29,7 +29,9 @@ STABILITY = [
     *("study", *CONDITION, "name", "use"),
     *("rank", "rank_available", "n_methods", "n_datasets", "n_runs", "n_failed"),
 ]
-AGREEMENT = ["study", "changed", "n_pairs", "mean_tau", "lowest_tau", "same_winner"]
+AGREEMENT = [
+    *("study", "changed", "n_pairs", "mean_tau", "lowest_tau", "highest_tau", "same_winner"),
+]
 ACROSS = [
     *(*CONDITION, "method", "mean_rank", "mean_rank_available"),
     *("n_methods", "n_datasets", "friedman_p", "critical_difference", "note"),
@@ -184,8 +186,8 @@ def agreement(stability: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        For each study and choice: number of pairs of conditions, mean and lowest Kendall's tau-b of
-        the ranks of the methods that both have (1: the same order, -1: reversed), and share of the
+        For each study and choice: number of pairs of conditions, mean, lowest and highest Kendall's
+        tau-b of the ranks of the methods that both have (1: the same order, -1: reversed), and share of the
         pairs in which the same methods lead. Pairs that share fewer than two methods have no tau.
     """
     rows = []
@@ -200,7 +202,8 @@ def agreement(stability: pd.DataFrame) -> pd.DataFrame:
             known = [pair for pair in pairs if not np.isnan(pair[0])]
             if known:
                 tau, winner = np.array(known).T
-                rows.append((study, changed, len(known), tau.mean(), tau.min(), winner.mean()))
+                spread = (tau.mean(), tau.min(), tau.max())
+                rows.append((study, changed, len(known), *spread, winner.mean()))
     return pd.DataFrame(rows, columns=AGREEMENT)
 
 

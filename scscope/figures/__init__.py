@@ -88,6 +88,22 @@ PANELS = {
         ),
         function="scscope.figures.overview:scores_by_method",
     ),
+    "rank_stability": Panel(
+        title="How stable is the order of the methods?",
+        caption=(
+            "a, mean rank of every method (1 is best, darkest) in every condition that a benchmark "
+            "is free to choose: input scale (blocks), metric and clusterer (columns). Ranks are "
+            "taken within each dataset, on means over its seeds, and averaged over the datasets of "
+            "the study. A method with failed runs ranks after all that have fewer (×); a dash: it "
+            "was not run, or gives no such score. Methods that take raw counts stand in every "
+            "block. The best resolution is chosen with the true labels and is an upper bound. b, "
+            "how far the orders of two conditions agree that differ in one choice only: mean "
+            "(point) and range (line) of Kendall’s tau-b over the methods that both have, and how "
+            "often the same method leads. With two or three methods tau takes few values. None of "
+            "these values come from the paper."
+        ),
+        function="scscope.figures.rank_stability:order_of_methods",
+    ),
 }
 
 

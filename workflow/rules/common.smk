@@ -10,6 +10,7 @@ ROOT = Path(workflow.basedir).parent
 # Scripts import the library of this checkout, never an installed copy.
 sys.path.insert(0, str(ROOT))
 
+from scscope.claims.read import claim_errors
 from scscope.datasets.files import check_reading
 from scscope.figures import PANELS
 from scscope.fingerprint import fingerprint
@@ -57,6 +58,11 @@ def config_errors():
             yield f"datasets.{name}: {error}"
         if "stands_for" in dataset and not name.startswith("synthetic_"):
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
+    if path := config.get("claims"):
+        if Path(path).is_file():
+            yield from (f"{path}: {error}" for error in claim_errors(yaml.safe_load(Path(path).read_text())))
+        else:
+            yield f"claims: there is no file {path!r}."
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -70,6 +76,11 @@ BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
 PREPARED = [name for name in DATASETS if name not in SIMULATED]
 GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
 CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
+CLAIMS = [config["claims"]] if "claims" in config else []
+# Scores of the authors' program, where this checkout has them.
+RELEASED = [path for path in [ROOT / "results/reference/equivalence/scores.tsv"] if path.exists()]
+COMPARISONS = ["comparisons", "rank_stability", "rank_agreement", "mean_ranks"]
+TABLES = ["scores", "runs", "datasets", *COMPARISONS, *(["claims"] if CLAIMS else [])]
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
 # All fits, each once, however many studies share it.
@@ -212,7 +223,14 @@ def panel_code(wildcards):
     return fingerprint(code, Path(workflow.basedir, "scripts/draw.py"))
 
 
+def selections():
+    """Selection of runs of each study."""
+    return {
+        name: {kind: study[kind] for kind in study if kind != "panels"}
+        for name, study in STUDIES.items()
+    }
+
+
 def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
-    study = STUDIES[STUDY_OF[wildcards.panel]]
-    return {kind: study[kind] for kind in study if kind != "panels"}
+    return selections()[STUDY_OF[wildcards.panel]]
