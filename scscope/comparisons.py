@@ -163,11 +163,15 @@ def rank_stability(scores: pd.DataFrame, study: str = "") -> pd.DataFrame:
     for condition, rows in conditions(named):
         ranked = by_dataset(rows, "name").dropna(subset="rank")
         groups = ranked.groupby("name", sort=False)
-        table = groups[["rank", "rank_available"]].mean().assign(
-            n_datasets=groups.size(),
-            n_runs=groups["n_runs"].sum(),
-            n_failed=groups["n_failed"].sum(),
-            n_methods=ranked["name"].nunique(),
+        table = (
+            groups[["rank", "rank_available"]]
+            .mean()
+            .assign(
+                n_datasets=groups.size(),
+                n_runs=groups["n_runs"].sum(),
+                n_failed=groups["n_failed"].sum(),
+                n_methods=ranked["name"].nunique(),
+            )
         )
         table = table.reset_index().assign(study=study, use=lambda t: t["name"].map(uses))
         tables.append(table.assign(**dict(zip(CONDITION, condition, strict=True))))

@@ -23,7 +23,7 @@ CARD = [
 TEXTS = (
     *("dataset", "method", "label", "use", "scale", "source", "values", "hash", "data_hash"),
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
-    *("stopped", "engine"),
+    *("stopped", "engine", "study", "name", "rival", "changed", "note"),
 )
 
 
@@ -134,3 +134,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     texts = [name for name in TEXTS if name in table]
     table[texts] = table[texts].fillna("")
     return table
+
+
+def read_texts(path: str | Path) -> pd.DataFrame:
+    """Read a table as it is written: every value is text, and what is empty is an empty text."""
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)

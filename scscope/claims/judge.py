@@ -96,7 +96,9 @@ def judge(claims: Mapping[str, Mapping], tables: Tables) -> pd.DataFrame:
         rows.append(_row(name, claim, setting, JUDGED, tables))
         if "untestable" in claim:
             continue
-        others = [_row(name, claim, s, SENSITIVITY, tables) for s in _others(setting, claim, tables)]
+        others = [
+            _row(name, claim, s, SENSITIVITY, tables) for s in _others(setting, claim, tables)
+        ]
         rows += [row for row in others if row["verdict"] != NOT_TESTABLE]
         if released := _released_row(name, claim, setting, tables):
             rows.append(released)
@@ -322,7 +324,9 @@ def _same_order(claim: Mapping, setting: Setting, tables: Tables) -> dict:
 def _small(claim: Mapping, tables: Tables) -> str:
     """Datasets with fewer cells than the claim asks for, in words."""
     cells = tables.datasets.groupby("dataset")["n_cells"].min()
-    small = [f"{name} has {cells[name]:,}" for name in claim["datasets"] if cells[name] < claim["cells"]]
+    small = [
+        f"{name} has {cells[name]:,}" for name in claim["datasets"] if cells[name] < claim["cells"]
+    ]
     return f"fewer than the {claim['cells']:,} cells asked for: {', '.join(small)}" if small else ""
 
 
@@ -339,9 +343,7 @@ def _others(setting: Setting, claim: Mapping, tables: Tables) -> list[Setting]:
     return [other for other in settings if other != setting]
 
 
-def _released_row(
-    name: str, claim: Mapping, setting: Setting, tables: Tables
-) -> dict | None:
+def _released_row(name: str, claim: Mapping, setting: Setting, tables: Tables) -> dict | None:
     """The claim with the released code in place of ours; None where nothing is known of it."""
     if tables.released is None or claim["method"]["use"] != "scscope":
         return None
@@ -373,4 +375,3 @@ def _words_of(threshold) -> str:
     if isinstance(threshold, Mapping):
         return "; ".join(f"{key} {low:g} to {high:g}" for key, (low, high) in threshold.items())
     return str(threshold)
-

@@ -15,11 +15,17 @@ class Panel:
         What is shown, in a line and in a paragraph.
     function
         "module:function"; the function takes the scores of a study and returns a figure.
+    metrics
+        Metrics that it shows; all that can order methods, if none is named.
+    table
+        What is offered behind it: the "scores", or another table of the run, by study.
     """
 
     title: str
     caption: str
     function: str
+    metrics: tuple[str, ...] = ()
+    table: str = "scores"
 
 
 PANELS = {
@@ -43,6 +49,7 @@ PANELS = {
             "scScope. Crosses mark runs that failed, as failed / all; n/a: the method does not apply."
         ),
         function="scscope.figures.figure_1:ari_by_sparsity",
+        metrics=("ari",),
     ),
     "supplementary_2": Panel(
         title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",
@@ -60,6 +67,7 @@ PANELS = {
             "paper's Supplementary Fig. 2 are not available as numbers, so they are not shown."
         ),
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
+        metrics=("imputation_error", "zero_prediction"),
     ),
     "supplementary_11": Panel(
         title="Time of clustering by number of cells (Supplementary Fig. 11)",
@@ -73,6 +81,7 @@ PANELS = {
             "to 50,000 cells and of 10 beyond) are not available as numbers, so they are not shown."
         ),
         function="scscope.figures.supplementary_11:seconds_by_cells",
+        metrics=("cluster_seconds",),
     ),
     "overview": Panel(
         title="Scores by method",
@@ -87,6 +96,7 @@ PANELS = {
             "None of these values come from the paper."
         ),
         function="scscope.figures.overview:scores_by_method",
+        metrics=("ari", "n_clusters"),
     ),
     "rank_stability": Panel(
         title="How stable is the order of the methods?",
@@ -103,6 +113,7 @@ PANELS = {
             "these values come from the paper."
         ),
         function="scscope.figures.rank_stability:order_of_methods",
+        table="rank_stability",
     ),
 }
 

@@ -13,7 +13,11 @@ from scscope.figures.tables import CLUSTERERS, SCALES, ordered
 from scscope.metrics import METRICS
 
 ROW, LABELS, HEAD = 5 * MM, 27 * MM, 9 * MM  # heights: of a method, below and above the ranks
-CHOICE, FOOT, GAP = 4.5 * MM, 17 * MM, 4 * MM  # of a choice, around all of them, and between a and b
+CHOICE, FOOT, GAP = (
+    4.5 * MM,
+    17 * MM,
+    4 * MM,
+)  # of a choice, around all of them, and between a and b
 LEFT, RIGHT = 25 * MM, 4 * MM  # margins
 CHOICES = {"scale": "another scale", "clusterer": "another clusterer", "metric": "another metric"}
 COLOURS = colormaps["YlGnBu_r"]
@@ -126,9 +130,7 @@ def _draw_agreement(axes: Axes, table: pd.DataFrame, note: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("Kendall’s tau of the orders (1: the same, −1: reversed)")
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    axes.annotate(
-        "b", (0, 1), (-LEFT * 72 + 2, 2), **place, fontsize=8, fontweight="bold"
-    )
+    axes.annotate("b", (0, 1), (-LEFT * 72 + 2, 2), **place, fontsize=8, fontweight="bold")
     axes.annotate(note, (0, 0), (0, -30), **place, **marks.NOTE)
 
 

@@ -202,4 +202,6 @@ def score(
     if metric.is_given != (given is not None):
         needs = "needs" if metric.is_given else "takes no"
         raise ValueError(f"Metric {name!r} {needs} `given`: it is of kind {metric.kind!r}.")
-    return metric.function(true, result, given) if metric.is_given else metric.function(true, result)
+    return (
+        metric.function(true, result, given) if metric.is_given else metric.function(true, result)
+    )

@@ -116,8 +116,17 @@ def test_another_scale_is_sensitivity_and_decides_nothing():
         ({}, {"rivals": ["pca", "magic"]}, "no method of the config, fed log or counts, is magic"),
         ({}, {"method": {"use": "scscope", "scale": "log_unit"}}, "no method of the config is scs"),
         ({}, {"clusterer": "kmeans"}, "ours_log has no ari (kmeans) on easy, hard"),
-        ({"failing": [("scvi", "easy")]}, {"statistic": "ratio", "metrics": ["seconds"],
-         "clusterer": "", "rivals": ["scvi"], "threshold": 5}, "no value: easy: 10.4, scvi failed"),
+        (
+            {"failing": [("scvi", "easy")]},
+            {
+                "statistic": "ratio",
+                "metrics": ["seconds"],
+                "clusterer": "",
+                "rivals": ["scvi"],
+                "threshold": 5,
+            },
+            "no value: easy: 10.4, scvi failed",
+        ),
     ],
 )
 def test_what_is_missing_is_not_testable_and_said(given, changes, why):
@@ -244,7 +253,8 @@ def test_the_claims_that_we_ship_can_be_judged_and_none_is_settled_by_a_toy():
     assert set(rows["verdict"]) == {"not testable here"}
     assert all(row.why.endswith(".") for row in rows.itertuples())
     assert {claim["statistic"] for claim in claims.values() if "statistic" in claim} <= {
-        *STATISTICS, "same_order"
+        *STATISTICS,
+        "same_order",
     }
 
 

@@ -116,7 +116,9 @@ def test_a_method_that_failed_ranks_after_all_that_did_not():
 
 
 def test_ties_share_their_mean_rank_and_no_value_has_no_rank():
-    np.testing.assert_array_equal(ranks([0.5, 0.5, 0.1, np.nan], [0, 0, 0, 0]), [1.5, 1.5, 3, np.nan])
+    np.testing.assert_array_equal(
+        ranks([0.5, 0.5, 0.1, np.nan], [0, 0, 0, 0]), [1.5, 1.5, 3, np.nan]
+    )
     assert np.isnan(ranks([np.nan], [np.nan])).all()
 
 

@@ -60,7 +60,9 @@ def config_errors():
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
     if path := config.get("claims"):
         if Path(path).is_file():
-            yield from (f"{path}: {error}" for error in claim_errors(yaml.safe_load(Path(path).read_text())))
+            yield from (
+                f"{path}: {error}" for error in claim_errors(yaml.safe_load(Path(path).read_text()))
+            )
         else:
             yield f"claims: there is no file {path!r}."
     if reason := not_writable(RESULTS):

@@ -5,6 +5,7 @@ rule write_report:
         scores="<results>/tables/scores.tsv",
         runs="<results>/tables/runs.tsv",
         datasets="<results>/tables/datasets.tsv",
+        rank_stability="<results>/tables/rank_stability.tsv",
         rank_agreement="<results>/tables/rank_agreement.tsv",
         claims=collect("<results>/tables/{table}.tsv", table=TABLES[-1:] if CLAIMS else []),
         cards=cards_of_all_data(),
