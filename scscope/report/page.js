@@ -21,7 +21,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 // Filter: every word must stand in the row, and every choice must be that of the row.
 for (const form of document.querySelectorAll("form.filter")) {
-  const table = document.getElementById(form.dataset.table);
+  const table = document.getElementById(form.getAttribute("data-table"));  // a select is called "dataset"
   const count = form.querySelector("output");
   const apply = () => {
     const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
