@@ -117,6 +117,17 @@ PANELS = {
     ),
 }
 
+# Pages of the paper: the panels of each by letter. A page shows those that a run has drawn.
+COMPOSITES = {
+    f"figure_{number}": {letter: f"figure_{number}{letter}" for letter in letters}
+    for number, letters in ((1, "abcd"), (2, "abc"), (3, "abcdef"))
+}
+
+
+def panels_of(page: str, drawn) -> dict[str, str]:
+    """Panels of a page by letter, of those that are drawn."""
+    return {letter: panel for letter, panel in COMPOSITES[page].items() if panel in drawn}
+
 
 def load_panel(name: str) -> Callable:
     """The function that draws a panel: it takes the table of scores and returns a figure."""

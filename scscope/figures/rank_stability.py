@@ -80,7 +80,7 @@ def _draw_ranks(axes: Axes, table: pd.DataFrame, names: list, conditions: list) 
         axes.annotate(words, (first, 1), (1, 2), **place, **marks.NOTE)
     axes.annotate(
         "a", (0, 1), (-LEFT * 72 + 2, 9), xycoords="axes fraction", textcoords="offset points",
-        fontsize=8, fontweight="bold",
+        fontsize=8, fontweight="bold", gid=marks.LETTER,
     )  # fmt: skip
 
 
@@ -130,7 +130,8 @@ def _draw_agreement(axes: Axes, table: pd.DataFrame, note: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("Kendall’s tau of the orders (1: the same, −1: reversed)")
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    axes.annotate("b", (0, 1), (-LEFT * 72 + 2, 2), **place, fontsize=8, fontweight="bold")
+    look = {"fontsize": 8, "fontweight": "bold", "gid": marks.LETTER}
+    axes.annotate("b", (0, 1), (-LEFT * 72 + 2, 2), **place, **look)
     axes.annotate(note, (0, 0), (0, -30), **place, **marks.NOTE)
 
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from scscope.claims.read import claim_errors
 from scscope.datasets.files import check_reading
-from scscope.figures import PANELS
+from scscope.figures import COMPOSITES, PANELS, panels_of
 from scscope.fingerprint import fingerprint
 from scscope.methods import METHODS
 from scscope.run.status import failed_attempts
@@ -81,10 +81,12 @@ CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
 CLAIMS = [config["claims"]] if "claims" in config else []
 # Scores of the authors' program, where this checkout has them.
 RELEASED = [path for path in [ROOT / "results/reference/equivalence/scores.tsv"] if path.exists()]
-COMPARISONS = ["comparisons", "rank_stability", "rank_agreement", "mean_ranks"]
+COMPARISONS = ["comparisons", "rank_stability", "rank_agreement", "mean_ranks", "panels"]
 TABLES = ["scores", "runs", "datasets", *COMPARISONS, *(["claims"] if CLAIMS else [])]
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
+# Figures of the paper of which at least one panel is drawn.
+PAGES = [page for page in COMPOSITES if panels_of(page, STUDY_OF)]
 # All fits, each once, however many studies share it.
 RUNS = sorted(
     {
@@ -106,6 +108,7 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     method=one_of(config["methods"]),
     panel=one_of(STUDY_OF),
+    page=one_of(PAGES),
     seed=r"\d+",
 
 
@@ -236,3 +239,24 @@ def selections():
 def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
     return selections()[STUDY_OF[wildcards.panel]]
+
+
+def selections_of_panels(panels):
+    """Selection of runs that each of some panels shows."""
+    return {panel: selections()[STUDY_OF[panel]] for panel in panels}
+
+
+def panels_of_page(wildcards):
+    """Panels of a page by letter, of those that are drawn."""
+    return panels_of(wildcards.page, STUDY_OF)
+
+
+def selections_of_page(wildcards):
+    """Selection of runs that each panel of a page shows."""
+    return selections_of_panels(panels_of_page(wildcards).values())
+
+
+def page_code(wildcards):
+    """Fingerprint of what a page depends on."""
+    codes = [PANELS[panel].function.split(":")[0] for panel in panels_of_page(wildcards).values()]
+    return fingerprint(*codes, Path(workflow.basedir, "scripts/draw_page.py"))

@@ -7,6 +7,7 @@ rule compare:
         rank_stability="<results>/tables/rank_stability.tsv",
         rank_agreement="<results>/tables/rank_agreement.tsv",
         mean_ranks="<results>/tables/mean_ranks.tsv",
+        panels="<results>/tables/panels.tsv",
     log:
         "<logs>/compare.log",
     benchmark:
@@ -17,6 +18,7 @@ rule compare:
     params:
         code=code_of("compare"),
         studies=selections(),
+        panels=selections_of_panels(STUDY_OF),
     message:
         "Compare the methods"
     script:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scscope.comparisons import across_datasets, agreement, rank_stability, within_levels
-from scscope.gather import read_table, select, write_table
+from scscope.gather import panel_table, read_table, select, write_table
 from scscope.log import log_to
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ tables = {
     "comparisons": within_levels(scores[simulated]),
     "rank_stability": stability,
     "rank_agreement": agreement(stability),
+    "panels": panel_table(snakemake.params.panels),
     "mean_ranks": across_datasets(scores[~simulated]),
 }
 for name, table in tables.items():
