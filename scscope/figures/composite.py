@@ -11,7 +11,7 @@ from scscope.figures.marks import LETTER
 from scscope.figures.style import MM, WIDTH, rasterise, styled
 
 GAP = 4 * MM  # between panels
-MARGIN = 2 * MM  # above a panel, for its letter
+MARGIN = 4.5 * MM  # above a panel, for its letter
 INNER = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 
 
