@@ -214,7 +214,8 @@ class _Case:
             entries = [(entry, clusterer) for entry in self._entries(wanted)]
             named[name] = [rival for rival in entries if rival != itself]
             if not named[name]:
-                self.lack(f"no method of the config, fed {self.setting.scale} or counts, is", name)
+                fed = wanted.get("scale", f"{self.setting.scale} or counts")
+                self.lack(f"no method of the config, fed {fed}, is", name)
         return {name: entries for name, entries in named.items() if entries}
 
     def _rival_values(self, rivals, dataset, metric, level) -> dict[str, Values]:
@@ -236,15 +237,18 @@ class _Case:
         return next(iter(self._entries(wanted)), "")
 
     def _entries(self, wanted: Mapping) -> list[str]:
-        """Entries of the config that use a method at the setting's scale, or on counts.
+        """Entries of the config that use a method, on the scale that it must stand on.
 
-        `params` are those beside the preset. A rival that is asked for by its name alone may have
-        any; where it has a preset, it has the setting's.
+        That is the setting's; for a rival also counts, or the one scale that the claim names.
+        `params` are those beside the preset; a rival without any may have all. An entry that has a
+        preset must have the setting's.
         """
-        found = []
-        exact = "params" in wanted or "scale" in wanted
         own = wanted["use"] == self.claim["method"]["use"]
+        exact = own or "params" in wanted
         scales = (self.setting.scale,) if own else (self.setting.scale, *ON_COUNTS)
+        if not own and "scale" in wanted:
+            scales = (wanted["scale"],)
+        found = []
         for name, entry in self.tables.methods.items():
             params = dict(entry.get("params", {}))
             same = params.pop("preset", None) in (None, self.setting.preset)

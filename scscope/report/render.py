@@ -14,7 +14,7 @@ from scscope import __version__
 from scscope.report import cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
 from scscope.report.downloads import csv_uri, shown_scores
-from scscope.report.methods import method_cards
+from scscope.report.method_cards import method_cards
 from scscope.report.verdicts import headline, stability_words, verdicts
 
 SCRIPT = Path(__file__).with_name("page.js")
@@ -122,7 +122,7 @@ def render(
             name: list(dict.fromkeys(row[name] for row in rows))
             for name in ("dataset", "metric", "clusterer", "scale")
         },
-        methods=method_cards(runs, config.get("methods", {})),
+        method_cards=method_cards(runs, config.get("methods", {})),
         cite={
             "paper": cite.PAPER,
             "doi": cite.DOI,

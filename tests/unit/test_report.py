@@ -22,7 +22,7 @@ from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
 from scscope.report.downloads import csv_uri
-from scscope.report.methods import method_cards
+from scscope.report.method_cards import method_cards
 from scscope.report.render import MAX_SVG, SCRIPT, image
 from scscope.report.verdicts import headline, stability_words, verdicts
 from tests.conftest import need
