@@ -1,4 +1,5 @@
 # make demo: set up and run the benchmark at demo scale.  make test: run all tests.
+# make figures: draw all panels from the tables that were kept.
 PYTHON ?= python3.11
 CORES ?= 2
 
@@ -16,6 +17,11 @@ demo: .venv/installed
 	if [ $$status = 0 ] || [ results/demo/summary.txt -nt .venv/demo-started ]; \
 	then cat results/demo/summary.txt; fi; \
 	exit $$status
+
+# All panels anew from the tables in results/reference/, which stays as it is.
+.PHONY: figures
+figures: .venv/installed
+	.venv/bin/python -m scscope.figures.redraw results/reference results/redrawn
 
 .PHONY: test
 test: .venv/installed

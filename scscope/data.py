@@ -49,6 +49,8 @@ class Dataset:
         Arrays of shape (n_cells,), or None where the dataset has none.
     hash
         sha256 of all of the above and of the true values, see `content_hash`.
+    rare_types
+        Labels of the types that are rare by design, or None where the dataset does not say.
     """
 
     X: sparse.csr_matrix
@@ -58,6 +60,7 @@ class Dataset:
     label: np.ndarray | None
     batch: np.ndarray | None
     hash: str
+    rare_types: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -572,6 +575,7 @@ def read_dataset(path: str | Path) -> Dataset:
             label=h5ad.read_column(file["obs"], "label") if "label" in file["obs"] else None,
             batch=h5ad.read_column(file["obs"], "batch") if "batch" in file["obs"] else None,
             hash=file["uns/hash"].asstr()[()],
+            rare_types=file["uns/rare_types"].asstr()[()] if "uns/rare_types" in file else None,
         )
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
 from scscope.cluster.extend import extend_labels
-from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
+from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total, scaled
 from scscope.metrics import METRICS, score
+from scscope.metrics.octiles import octiles
+from scscope.metrics.rare import rare_types_of
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, SUBSET, read_status
 
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
@@ -77,7 +79,8 @@ def evaluate(
         The run. One that is not `ok` gets the same rows, with NaN for values.
     data, targets
         What is known of the dataset. What cannot be known is left out: no agreement with labels
-        without labels, no imputation error without targets.
+        without labels, no imputation error without targets, no mixing of a single batch, no rare
+        types where there are none.
     gives
         What the method gives, see `scscope.methods.Method`.
     metrics, clusterers
@@ -116,25 +119,32 @@ def evaluate(
     values = {}
     for metric in metrics:
         measure = METRICS[metric]
-        if measure.kind == "clustering" and (data.label is not None or not measure.needs_truth):
-            for name in names:
+        given = _given(measure.kind, data, targets)
+        if measure.is_given and given is None:
+            continue
+        if measure.kind in ("clustering", "rare"):
+            for name in names if data.label is not None or not measure.needs_truth else ():
                 known = name in clusters
                 values[name, metric] = (
-                    score(metric, data.label, clusters[name]) if known else np.nan
+                    score(metric, data.label, clusters[name], given) if known else np.nan
                 )
         elif measure.kind == "cost":
             for name in names:
                 if name != GIVEN:
                     known = name in found
                     values[name, metric] = sum(found[name].seconds.values()) if known else np.nan
-        elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
+        elif measure.kind == "mixing":
+            if "latent" in gives and _has_batches(data):
+                known, batch = run.latent is not None, data.batch[fitted]
+                values["", metric] = score(metric, batch, run.latent) if known else np.nan
+        elif "imputation" in gives and len(targets.cell):
             values["", metric] = np.nan
             if run.imputed is not None:
-                known = np.ones(len(targets.cell), dtype=bool)
-                if run.subset is not None:
-                    known = np.isin(targets.cell, fitted)
-                truth = true_log(data, targets)[known]
-                values["", metric] = score(metric, truth, run.imputed[known])
+                known = slice(None) if run.subset is None else np.isin(targets.cell, fitted)
+                truth, of_known = true_log(data, targets)[known], given
+                if given is not None:
+                    of_known = given[known]
+                values["", metric] = score(metric, truth, run.imputed[known], of_known)
 
     n_cells, n_genes = data.X.shape
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)
@@ -150,6 +160,26 @@ def evaluate(
         for (clusterer, metric), value in values.items()
     ]
     return rows, clusters
+
+
+def _given(kind: str, data: Dataset, targets: Targets) -> np.ndarray | None:
+    """What a metric of this kind is given beside truth and result; None where there is none."""
+    if kind == "rare" and data.label is not None:
+        types = rare_types_of(data.label, data.rare_types)
+        return types if len(types) else None
+    if kind == "octile" and len(targets.cell):
+        return octiles(mean_log(data))[targets.gene]
+    return None
+
+
+def _has_batches(data: Dataset) -> bool:
+    return data.batch is not None and len(np.unique(data.batch)) > 1
+
+
+def mean_log(data: Dataset) -> np.ndarray:
+    """Mean over the cells of log1p(value x L / n_c) of each gene, shape (n_genes,)."""
+    logged = scaled(data, "log").X
+    return np.asarray(logged.mean(axis=0)).ravel()
 
 
 def true_log(data: Dataset, targets: Targets) -> np.ndarray:

@@ -21,11 +21,13 @@ CARD = [
     *("dataset", "seed", "source", "n_cells", "n_genes", "sparsity", "n_labels", "n_batches"),
     *("values", "dropped_cells", "dropped_genes", "dropped_unlabelled", "hash"),
 ]
+SELECTED = ["datasets", "methods", "seeds", "metrics", "clusterers"]  # by a study
 # Columns that hold text even where they look like numbers or are empty.
 TEXTS = (
     *("dataset", "method", "label", "use", "scale", "source", "values", "hash", "data_hash"),
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
     *("stopped", "engine", "svm_space"),
+    *("study", "name", "rival", "changed", "note"),
 )
 
 
@@ -158,3 +160,28 @@ def read_table(path: str | Path) -> pd.DataFrame:
     texts = [name for name in TEXTS if name in table]
     table[texts] = table[texts].fillna("")
     return table
+
+
+def read_texts(path: str | Path) -> pd.DataFrame:
+    """Read a table as it is written: every value is text, and what is empty is an empty text."""
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+
+
+def panel_table(selections: dict[str, dict[str, list]]) -> pd.DataFrame:
+    """What each panel shows: one row for each, what it selects separated by spaces."""
+    rows = [
+        {"panel": panel, **{kind: " ".join(map(str, names)) for kind, names in selection.items()}}
+        for panel, selection in selections.items()
+    ]
+    return pd.DataFrame(rows, columns=["panel", *SELECTED])
+
+
+def read_panels(path: str | Path) -> dict[str, dict[str, list]]:
+    """Read a table of `panel_table`: what each panel selects, as `select` takes it."""
+    table = read_texts(path).set_index("panel")
+    selections = {
+        panel: {kind: row[kind].split() for kind in SELECTED} for panel, row in table.iterrows()
+    }
+    for selection in selections.values():
+        selection["seeds"] = [int(seed) for seed in selection["seeds"]]
+    return selections

@@ -15,11 +15,17 @@ class Panel:
         What is shown, in a line and in a paragraph.
     function
         "module:function"; the function takes the scores of a study and returns a figure.
+    metrics
+        Metrics that it shows; all that can order methods, if none is named.
+    table
+        What is offered behind it: the "scores", or another table of the run, by study.
     """
 
     title: str
     caption: str
     function: str
+    metrics: tuple[str, ...] = ()
+    table: str = "scores"
 
 
 PANELS = {
@@ -43,6 +49,7 @@ PANELS = {
             "scScope. Crosses mark runs that failed, as failed / all; n/a: the method does not apply."
         ),
         function="scscope.figures.figure_1:ari_by_sparsity",
+        metrics=("ari",),
     ),
     "supplementary_2": Panel(
         title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",
@@ -60,6 +67,7 @@ PANELS = {
             "paper's Supplementary Fig. 2 are not available as numbers, so they are not shown."
         ),
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
+        metrics=("imputation_error", "zero_prediction"),
     ),
     "supplementary_11": Panel(
         title="Time of clustering by number of cells (Supplementary Fig. 11)",
@@ -73,6 +81,7 @@ PANELS = {
             "to 50,000 cells and of 10 beyond) are not available as numbers, so they are not shown."
         ),
         function="scscope.figures.supplementary_11:seconds_by_cells",
+        metrics=("cluster_seconds",),
     ),
     "overview": Panel(
         title="Scores by method",
@@ -87,8 +96,37 @@ PANELS = {
             "None of these values come from the paper."
         ),
         function="scscope.figures.overview:scores_by_method",
+        metrics=("ari", "n_clusters"),
+    ),
+    "rank_stability": Panel(
+        title="How stable is the order of the methods?",
+        caption=(
+            "a, mean rank of every method (1 is best, darkest) in every condition that a benchmark "
+            "is free to choose: input scale (blocks), metric and clusterer (columns). Ranks are "
+            "taken within each dataset, on means over its seeds, and averaged over the datasets of "
+            "the study. A method with failed runs ranks after all that have fewer (×); a dash: it "
+            "was not run, or gives no such score. Methods that take raw counts stand in every "
+            "block. The best resolution is chosen with the true labels and is an upper bound. b, "
+            "how far the orders of two conditions agree that differ in one choice only: mean "
+            "(point) and range (line) of Kendall’s tau-b over the methods that both have, and how "
+            "often the same method leads. With two or three methods tau takes few values. None of "
+            "these values come from the paper."
+        ),
+        function="scscope.figures.rank_stability:order_of_methods",
+        table="rank_stability",
     ),
 }
+
+# Pages of the paper: the panels of each by letter. A page shows those that a run has drawn.
+COMPOSITES = {
+    f"figure_{number}": {letter: f"figure_{number}{letter}" for letter in letters}
+    for number, letters in ((1, "abcd"), (2, "abc"), (3, "abcdef"))
+}
+
+
+def panels_of(page: str, drawn) -> dict[str, str]:
+    """Panels of a page by letter, of those that are drawn."""
+    return {letter: panel for letter, panel in COMPOSITES[page].items() if panel in drawn}
 
 
 def load_panel(name: str) -> Callable:

@@ -12,6 +12,7 @@ from scscope.figures.tables import Outcome, outcome
 
 BAND = 0.23  # share of an axis, at its bottom, that is kept for failed runs
 SPREAD = 0.84  # share of a level that its methods fill
+LETTER = "letter"  # id of the letters of panels
 NOTE = {"fontsize": 6, "color": GREY}
 
 
@@ -108,7 +109,15 @@ def spread(heights: list[float], gap: float) -> list[float]:
 def letter(axes: Axes, text: str, *, titled: bool) -> None:
     """Name a panel by a bold letter at its upper left corner, level with its title if it has one."""
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(text, (0, 1), (-33, 12 if titled else 2), **place, fontsize=8, fontweight="bold")
+    axes.annotate(
+        text,
+        (0, 1),
+        (-33, 12 if titled else 2),
+        **place,
+        fontsize=8,
+        fontweight="bold",
+        gid=LETTER,
+    )
 
 
 def column_title(axes: Axes, first: str, second: str) -> None:

@@ -40,7 +40,9 @@ def seconds_by_cells(scores: pd.DataFrame) -> Figure:
     counts = sorted(scores["n_cells"].unique())
     axes.set_xticks(counts, [f"{n:,}" for n in counts], rotation=35, ha="right")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
+    _time_axis(axes, scores["value"].dropna())
 
     series = scores[["name", "clusterer"]].drop_duplicates().sort_values(["clusterer", "name"])
     colours, handles = list(COLOURS.values()), []
@@ -56,6 +58,15 @@ def seconds_by_cells(scores: pd.DataFrame) -> Figure:
         notes += marks.not_drawn(scores)
     marks.legend(rest, handles, notes, columns=1)
     return figure
+
+
+def _time_axis(axes: Axes, seconds: pd.Series) -> None:
+    """Show all times, over a factor of ten at least, so that the axis always has a number."""
+    if seconds.empty:
+        return
+    low, high = seconds.min() / 1.3, seconds.max() * 1.3
+    widen = max(1.0, np.sqrt(10 / (high / low)))
+    axes.set_ylim(low / widen, high * widen)
 
 
 def _draw_times(axes: Axes, rows: pd.DataFrame, style: Style) -> str:
@@ -79,7 +90,7 @@ def _draw_times(axes: Axes, rows: pd.DataFrame, style: Style) -> str:
         return ""
     power, scale = np.polyfit(np.log(n), np.log(mean), 1)
     axes.plot(n, np.exp(scale) * n**power, color=style.colour, linewidth=0.6, dashes=(4, 2))
-    return f": time ~ cells^{power:.2f}"
+    return f": time ~ cells^{round(power, 2) + 0.0:.2f}"
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:

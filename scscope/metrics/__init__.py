@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from scscope.metrics import clustering, imputation
+from scscope.metrics import clustering, imputation, mixing, octiles, rare
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Metric:
     kind
         What it compares. "clustering": true labels and clusters. "imputation": true and predicted
         values on the scale of `scscope.data.log_normalised`. "cost": nothing, it is measured while
-        cells are clustered.
+        cells are clustered. "mixing": batches and latent. "rare": as "clustering", given the names
+        of the rare types. "octile": as "imputation", given the octile of the gene of each target.
     title
         Label of its axis.
     low, high
@@ -29,16 +31,27 @@ class Metric:
     needs_truth
         Whether it looks at its first argument.
     function
-        Takes the truth and the result, two arrays of the same length; None for a cost.
+        Takes the truth and the result, two arrays of the same length, and what it is given
+        beside; None for a cost.
     """
 
-    kind: Literal["clustering", "imputation", "cost"]
+    kind: Literal["clustering", "imputation", "cost", "mixing", "rare", "octile"]
     title: str
     low: float
     high: float
     higher_is_better: bool | None
     needs_truth: bool
-    function: Callable[[np.ndarray | None, np.ndarray], float] | None
+    function: Callable[..., float] | None
+
+    @property
+    def needs_clusters(self) -> bool:
+        """Whether its value is of a clusterer."""
+        return self.kind in ("clustering", "rare", "cost")
+
+    @property
+    def is_given(self) -> bool:
+        """Whether its function takes a third array."""
+        return self.kind in ("rare", "octile")
 
 
 METRICS = {
@@ -114,10 +127,56 @@ METRICS = {
         needs_truth=False,
         function=None,
     ),
+    "batch_entropy": Metric(
+        kind="mixing",
+        title="entropy of batch mixing",
+        low=0,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=mixing.batch_entropy,
+    ),
+    "rare_ari": Metric(
+        kind="rare",
+        title="ARI among rare cells",
+        low=-0.5,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=rare.rare_ari,
+    ),
+    "rare_f1": Metric(
+        kind="rare",
+        title="mean best F1 of rare types",
+        low=0,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=rare.rare_f1,
+    ),
+}
+_OCTILES = {
+    "gene": ("octile", octiles.gene_octile_error, "genes"),
+    "entry": ("imputation", octiles.entry_octile_error, "entries"),
+}
+METRICS |= {
+    f"{of}_octile_{number}_error": Metric(
+        kind=kind,
+        title=f"imputation error, octile {number} of {what}",
+        low=0,
+        high=math.inf,
+        higher_is_better=False,
+        needs_truth=True,
+        function=partial(function, number=number),
+    )
+    for of, (kind, function, what) in _OCTILES.items()
+    for number in range(1, octiles.N_OCTILES + 1)
 }
 
 
-def score(name: str, true: np.ndarray | None, result: np.ndarray) -> float:
+def score(
+    name: str, true: np.ndarray | None, result: np.ndarray, given: np.ndarray | None = None
+) -> float:
     """Value of a metric.
 
     Parameters
@@ -125,10 +184,13 @@ def score(name: str, true: np.ndarray | None, result: np.ndarray) -> float:
     name
         Key of `METRICS`.
     true
-        True labels, shape (n_cells,), or true values, shape (n_targets,). May be None for a metric
-        that does not need it.
+        True labels or batches, shape (n_cells,), or true values, shape (n_targets,). May be None for
+        a metric that does not need it.
     result
-        Clusters or predicted values, of the same shape.
+        Clusters or predicted values, of the same shape, or a latent, shape (n_cells, n_latent).
+    given
+        What a metric of kind "rare" or "octile" is given: names of rare types, or octiles of shape
+        (n_targets,).
     """
     if name not in METRICS:
         raise ValueError(f"Unknown metric {name!r}. Known metrics: {', '.join(METRICS)}.")
@@ -137,4 +199,9 @@ def score(name: str, true: np.ndarray | None, result: np.ndarray) -> float:
         raise ValueError(f"Metric {name!r} is measured while cells are clustered, not of labels.")
     if metric.needs_truth and true is None:
         raise ValueError(f"Metric {name!r} needs the truth, but `true` is None.")
-    return metric.function(true, result)
+    if metric.is_given != (given is not None):
+        needs = "needs" if metric.is_given else "takes no"
+        raise ValueError(f"Metric {name!r} {needs} `given`: it is of kind {metric.kind!r}.")
+    return (
+        metric.function(true, result, given) if metric.is_given else metric.function(true, result)
+    )

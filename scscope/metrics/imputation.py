@@ -9,7 +9,7 @@ import numpy as np
 
 def imputation_error(true: np.ndarray, predicted: np.ndarray) -> float:
     """Mean absolute difference over the targets whose true value is positive."""
-    true, predicted = _aligned(true, predicted)
+    true, predicted = aligned(true, predicted)
     return _mean_difference(true, predicted, true > 0)
 
 
@@ -18,7 +18,7 @@ def zero_prediction(true: np.ndarray, predicted: np.ndarray) -> float:
 
     The price of over-imputing, which `imputation_error` does not see.
     """
-    true, predicted = _aligned(true, predicted)
+    true, predicted = aligned(true, predicted)
     return _mean_difference(true, predicted, true == 0)
 
 
@@ -28,7 +28,8 @@ def _mean_difference(true: np.ndarray, predicted: np.ndarray, chosen: np.ndarray
     return float(np.mean(np.abs(predicted[chosen] - true[chosen])))
 
 
-def _aligned(true: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def aligned(true: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64; refused where their lengths differ or a value is not finite."""
     if len(true) != len(predicted):
         raise ValueError(f"`true` has {len(true)} values but `predicted` has {len(predicted)}.")
     arrays = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)

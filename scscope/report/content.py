@@ -164,6 +164,35 @@ def score_tables(scores: pd.DataFrame) -> dict[tuple[str, str], Table]:
     return tables
 
 
+def score_rows(scores: pd.DataFrame) -> list[dict]:
+    """One row for each dataset, method, clusterer and metric: mean, spread and number of seeds."""
+    scores = with_names(scores)
+    order = {entry.method: place for place, entry in enumerate(entries_of(scores).itertuples())}
+    metrics = [*METRICS, *sorted(set(scores["metric"]) - set(METRICS))]
+    keys = ["dataset", "method", "clusterer", "metric"]
+    rows = []
+    for (dataset, method, clusterer, metric), group in scores.groupby(keys, sort=False):
+        found, first = outcome(group), group.iloc[0]
+        cell = score_cell(group, metric)
+        rows.append(
+            {
+                "dataset": dataset,
+                "method": method,
+                "label": first["label"],
+                "scale": first["scale"],
+                "control": bool(first["control"]),
+                "clusterer": CLUSTERERS.get(clusterer, clusterer) or "none",
+                "metric": metric,
+                "cell": cell,
+                "value": float(found.values.mean()) if len(found.values) else None,
+                "n": len(found.values),
+                "seeds": found.total,
+                "place": (natural(dataset), metrics.index(metric), order[method], clusterer),
+            }
+        )
+    return sorted(rows, key=lambda row: row["place"])
+
+
 def verdict(runs: pd.DataFrame) -> Cell:
     """One line on all runs: "45 runs: 40 ok, 2 not applicable, 3 failed (3 timeout)."."""
     failed = runs.loc[~runs["status"].isin(["ok", "not_applicable"]), "status"]

@@ -1,29 +1,60 @@
-"""The report: one HTML file that needs no network and runs no script."""
+"""The report: one HTML file that needs no network and runs no script but its own."""
 
 import base64
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 import yaml
 
-from scscope.report import content
+from scscope import __version__
+from scscope.report import cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
+from scscope.report.downloads import csv_uri, shown_scores
+from scscope.report.method_cards import method_cards
+from scscope.report.verdicts import headline, stability_words, verdicts
 
+SCRIPT = Path(__file__).with_name("page.js")
 MAX_SVG = 1_500_000  # bytes; larger drawings are shown as pixels
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report.
+
+    Parameters
+    ----------
+    name, title, caption
+        Of the panel.
+    svg, png
+        The drawing in both formats.
+    table
+        What it was drawn from.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: bytes
+    png: bytes
+    table: pd.DataFrame
 
 
 def render(
     *,
     title: str,
-    panels: Iterable[tuple[str, str, str, bytes, bytes]],
+    panels: Iterable[Drawing],
     scores: pd.DataFrame,
     runs: pd.DataFrame,
     datasets: pd.DataFrame,
     cards: Iterable[dict],
     config: Mapping,
     versions: Mapping[str, str],
+    claims: pd.DataFrame | None = None,
+    agreement: pd.DataFrame | None = None,
 ) -> str:
     """Write the report as one self-contained HTML page.
 
@@ -32,7 +63,7 @@ def render(
     title
         Headline.
     panels
-        Name, title, caption, and the drawing as SVG and as PNG of each figure.
+        The figures.
     scores, runs, datasets
         The gathered tables.
     cards
@@ -41,6 +72,10 @@ def render(
         Settings of the run.
     versions
         Version of each piece of software.
+    claims
+        Table of verdicts, all text; None where no claims were judged.
+    agreement
+        Table of how far orders of methods agree.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -52,13 +87,47 @@ def render(
     tables = content.score_tables(scores)
     main = [table for (metric, _), table in tables.items() if metric in content.MAIN]
     further = [table for (metric, _), table in tables.items() if metric not in content.MAIN]
+    script = SCRIPT.read_text()
+    rows = content.score_rows(scores)
     return environment.get_template("template.html.j2").render(
         title=title,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         verdict=content.verdict(runs),
+        headline="" if claims is None else headline(claims),
+        claims=[] if claims is None else verdicts(claims),
+        stability=[] if agreement is None else stability_words(agreement),
         panels=[
-            {"name": name, "title": heading, "caption": caption, "image": image(svg, png)}
-            for name, heading, caption, svg, png in panels
+            {
+                "name": panel.name,
+                "title": panel.title,
+                "caption": panel.caption,
+                "image": image(panel.svg, panel.png),
+                "csv": csv_uri(panel.table),
+                "n_rows": len(panel.table),
+            }
+            for panel in panels
         ],
+        downloads=[
+            (name, csv_uri(table), len(table))
+            for name, table in (
+                ("scores", shown_scores(scores, ())),
+                ("runs", runs),
+                ("claims", claims),
+            )
+            if table is not None
+        ],
+        score_rows=rows,
+        choices={
+            name: list(dict.fromkeys(row[name] for row in rows))
+            for name in ("dataset", "metric", "clusterer", "scale")
+        },
+        method_cards=method_cards(runs, config.get("methods", {})),
+        cite={
+            "paper": cite.PAPER,
+            "doi": cite.DOI,
+            "software": f"{cite.SOFTWARE}, version {__version__}.",
+        },
         main=main,
         further=further,
         statuses=content.by_method_and_dataset(runs, "How the runs ended", content.status_cell),

@@ -8,7 +8,7 @@ from scscope.data import log_normalised
 from scscope.metrics import METRICS, score
 
 CLUSTERING = [name for name, metric in METRICS.items() if metric.kind == "clustering"]
-IMPUTATION = [name for name, metric in METRICS.items() if metric.kind == "imputation"]
+IMPUTATION = ["imputation_error", "zero_prediction", "entry_octile_3_error"]
 AGREEMENT = ["ari", "ami", "nmi"]
 
 # Contingency table [[2, 1], [0, 3]].
@@ -115,6 +115,8 @@ def test_imputation_without_such_entries_is_nan(name, true):
 
 
 COMPUTED = [name for name, metric in METRICS.items() if metric.kind != "cost"]
+# One of the eight octiles stands for all where only the kind matters.
+KINDS = [name for name in COMPUTED if "octile" not in name or "octile_3" in name]
 
 
 def test_a_cost_is_measured_not_computed():
@@ -122,21 +124,28 @@ def test_a_cost_is_measured_not_computed():
         score("cluster_seconds", LABEL, CLUSTERS)
 
 
-@pytest.mark.parametrize("name", COMPUTED)
+@pytest.mark.parametrize("name", KINDS)
 def test_values_are_floats_within_the_declared_range(name):
     metric = METRICS[name]
     rng = np.random.default_rng(3)
     for n in (2, 5, 40):
-        if metric.kind == "clustering":
-            arrays = rng.integers(3, size=n), rng.integers(-1, 4, size=n)
+        given = None
+        if metric.kind in ("clustering", "rare"):
+            size = 60 * n if metric.kind == "rare" else n
+            arrays = rng.integers(2, size=size), rng.integers(-1, 4, size=size)
+            given = np.array([0, 1]) if metric.kind == "rare" else None
+        elif metric.kind == "mixing":
+            arrays = np.arange(n) % 2, rng.normal(size=(n, 2))
         else:
-            arrays = np.append(0.0, rng.gamma(1, size=n)), rng.gamma(1, size=n + 1)
-        value = score(name, *arrays)
+            size = n if "octile" not in name else 60 * n
+            arrays = np.append(0.0, rng.gamma(1, size=size)), rng.gamma(1, size=size + 1)
+            given = 1 + np.arange(size + 1) % 8 if metric.kind == "octile" else None
+        value = score(name, *arrays, given)
         assert type(value) is float
         assert metric.low <= value <= metric.high
 
 
-@pytest.mark.parametrize("name", COMPUTED)
+@pytest.mark.parametrize("name", KINDS)
 def test_metrics_that_need_the_truth_say_so(name):
     result = np.array([0, 1, 1])
     if METRICS[name].needs_truth:
@@ -144,6 +153,13 @@ def test_metrics_that_need_the_truth_say_so(name):
             score(name, None, result)
     else:
         assert score(name, None, result) == score(name, np.array(["a", "b", "c"]), result)
+
+
+def test_what_a_metric_is_given_beside_is_asked_for():
+    with pytest.raises(ValueError, match="'rare_ari' needs `given`: it is of kind 'rare'"):
+        score("rare_ari", LABEL, CLUSTERS)
+    with pytest.raises(ValueError, match="'ari' takes no `given`: it is of kind 'clustering'"):
+        score("ari", LABEL, CLUSTERS, np.array(["a"]))
 
 
 def test_unknown_metric_names_the_known_ones():

@@ -1,21 +1,30 @@
 """pytest tests/unit/test_report.py: all scores here are synthetic."""
 
+import base64
+import hashlib
 import http.server
 import io
+import re
 import shutil
 import subprocess
 import threading
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.image import imread
 
-from scscope.report import render, summary
+from scscope.claims.judge import COLUMNS
+from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
-from scscope.report.content import dataset_rows, score_tables, verdict
-from scscope.report.render import MAX_SVG, image
+from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
+from scscope.report.downloads import csv_uri
+from scscope.report.method_cards import method_cards
+from scscope.report.render import MAX_SVG, SCRIPT, image
+from scscope.report.verdicts import headline, stability_words, verdicts
 from tests.conftest import need
 
 MAGENTA, CYAN = (255, 0, 255), (0, 255, 255)
@@ -115,14 +124,49 @@ def card(seed: int = 0, **facts) -> dict:
     }
 
 
-def page(hostile: str = "Mine", panels: tuple = (), cards: tuple = (card(),)) -> str:
+def drawing(name: str, svg: bytes, png: bytes) -> Drawing:
+    return Drawing(name, name.title(), "Caption", svg, png, pd.DataFrame({"value": [0.5, -0.25]}))
+
+
+def claims(**changes) -> pd.DataFrame:
+    """Verdicts on three claims, with a row of sensitivity and one of the released code."""
+    rows = [
+        ("lost", "judged", "not reproduced"),
+        ("lost", "sensitivity", "reproduced"),
+        ("lost", "sensitivity", "not reproduced"),
+        ("lost", "released code", "not reproduced"),
+        ("won", "judged", "reproduced"),
+        ("unknown", "judged", "not testable here"),
+    ]
+    about = {"source": "Fig. 0", "statement": "scScope leads", "paper": ".94", "ours": "0.5"}
+    about |= {
+        "why": "1 of 2 checks failed.",
+        "metric": "ari",
+        "statistic": "leads",
+        "threshold": "0",
+    }
+    about |= {"n_asked": "10", "cells_asked": "2000", "scale": "log", **changes}
+    table = pd.DataFrame(
+        [dict(zip(("claim", "role", "verdict"), row, strict=True)) for row in rows]
+    )
+    return table.assign(**about).reindex(columns=COLUMNS, fill_value="")
+
+
+AGREEMENT = pd.DataFrame(
+    {"study": ["main"], "changed": ["scale"], "n_pairs": [27], "mean_tau": [0.11]}
+).assign(lowest_tau=-1, highest_tau=1, same_winner=0.5)
+
+
+def page(hostile: str = "Mine", panels: tuple = (), cards: tuple = (card(),), **more) -> str:
+    methods = {"pca_log": {"use": "pca", "scale": "log", "params": {"n_latent": 5}}}
     return render(
         title="Demo",
         panels=panels,
         cards=cards,
-        config={"seeds": [0, 1, 2]},
+        config={"seeds": [0, 1, 2], "methods": methods},
         versions={"torch": "2.13.0"},
         **tables(hostile),
+        **more,
     )
 
 
@@ -140,16 +184,116 @@ class Links(HTMLParser):
 
 
 def test_report_loads_nothing():
-    links = Links(page(panels=[("one", "One", "Caption", *block(MAGENTA))]))
-    assert links.targets
-    assert all(target.startswith(("data:image/", "#")) for target in links.targets)
-    assert not links.tags & {"script", "link", "iframe", "object", "base"}
+    links = Links(page(panels=[drawing("one", *block(MAGENTA))], claims=claims()))
+    inside = ("data:image/", "data:text/csv;", "#")
+    outside = [target for target in links.targets if not target.startswith(inside)]
+    assert len(links.targets) > 10
+    assert outside == [f"https://doi.org/{cite.DOI}"]  # a link to follow, nothing that loads
+    assert not links.tags & {"link", "iframe", "object", "base"}
+
+
+def test_one_script_runs_and_it_is_ours():
+    html = page()
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert scripts == [SCRIPT.read_text()]
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        in html
+    )
 
 
 def test_names_and_messages_of_users_are_text():
-    html = page('<script>alert("x")</script>')
-    assert "script" not in Links(html).tags
+    html = page('<script>alert("x")</script>', claims=claims(statement="<script>1</script>"))
+    assert html.count("<script") == 1
     assert "&lt;script&gt;" in html
+
+
+def test_verdicts_stand_before_the_figures_and_what_failed_before_the_rest():
+    html = page(panels=[drawing("one", *block(MAGENTA))], claims=claims(), agreement=AGREEMENT)
+    places = [
+        html.index(f'id="{name}"') for name in ("claim-lost", "claim-won", "claim-unknown", "one")
+    ]
+    assert places == sorted(places)
+    assert "3 claims of the paper: 1 reproduced, 1 not reproduced, 1 not testable here." in html
+    assert "reproduced in 1 of 2 other choices" in html
+    assert "1 claims that are not testable here" in html
+    assert "another input scale 0.11 (same leader in 50% of 27 pairs)" in html
+
+
+def test_a_run_without_claims_says_nothing_of_them():
+    assert "Verdicts" not in page()
+
+
+def test_a_verdict_has_what_was_fixed_and_what_the_released_code_gave():
+    lost, won, unknown = verdicts(claims())
+    assert (lost.kind, won.kind, unknown.kind) == ("failed", "ok", "open")
+    assert lost.asked == "ari: leads 0 (log; n = 10, at least 2,000 cells)"
+    assert lost.released == ("not reproduced", "0.5")
+    assert won.released is None
+    assert headline(claims()).startswith("3 claims")
+    assert stability_words(AGREEMENT[:0]) == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+def test_text_that_a_spreadsheet_would_run_is_data(text):
+    saved = saved_table(csv_uri(pd.DataFrame({"label": [text], text: ["x"]})))
+    assert saved.iloc[0, 0] == f"'{text}"
+    assert saved.columns[1] == f"'{text}"
+
+
+def test_numbers_stay_numbers():
+    saved = saved_table(csv_uri(pd.DataFrame({"a": [-0.5, 1e-7], "b": ["-1.5", "+3e-2"]})))
+    assert saved["a"].astype(float).tolist() == [-0.5, 1e-7]
+    assert saved["b"].tolist() == ["-1.5", "+3e-2"]
+
+
+def saved_table(uri: str) -> pd.DataFrame:
+    """What a browser would save."""
+    kind, data = uri.split(",", 1)
+    assert kind == "data:text/csv;charset=utf-8;base64"
+    return pd.read_csv(io.BytesIO(base64.b64decode(data)), dtype=str, lineterminator="\n")
+
+
+def test_the_table_behind_a_figure_is_in_the_page():
+    html = page(panels=[drawing("one", *block(MAGENTA))])
+    uri = re.search(r'download="one.csv" href="([^"]+)"', html).group(1)
+    assert saved_table(uri)["value"].tolist() == ["0.5", "-0.25"]
+    scores = re.search(r'download="scores.csv" href="([^"]+)"', html).group(1)
+    assert len(saved_table(scores)) == len(tables()["scores"])
+
+
+def test_score_rows_count_the_seeds_that_gave_a_value():
+    rows = {(row["method"], row["clusterer"]): row for row in score_rows(tables()["scores"])}
+    assert len(rows) == 6
+    mine = rows["mine", "PhenoGraph"]
+    assert (mine["value"], mine["n"], mine["seeds"]) == (pytest.approx(0.55), 2, 3)
+    assert rows["bad", "PhenoGraph"]["value"] is None
+
+
+def test_method_cards_have_settings_input_and_versions():
+    runs = tables()["runs"]
+    entry = {"use": "scscope", "scale": "log", "params": {"preset": "paper", "n_latent": 7}}
+    cards = {card["method"]: dict(card["facts"]) for card in method_cards(runs, {"pca_log": entry})}
+    pca = cards["pca_log"]
+    assert pca["input"] == "log (size-normalised, log1p)"
+    assert pca["settings"] == "preset paper, n_latent 7"
+    assert "n_latent 7, n_steps 2" in pca["preset paper"]
+    assert "learning_rate 0.001" in pca["preset paper"]
+    assert pca["versions"] == "scscope 0.1.0"
+    assert cards["mine"]["settings"] == "none to choose"
+
+
+def test_how_to_cite_is_what_the_citation_file_says():
+    file = yaml.safe_load((Path(__file__).parents[2] / "CITATION.cff").read_text())
+    paper = file["preferred-citation"]
+    assert paper["doi"] == cite.DOI
+    for author in paper["authors"]:
+        assert author["family-names"] in cite.PAPER
+    for key in ("title", "journal", "year", "volume", "start", "end"):
+        assert str(paper[key]) in cite.PAPER
+    assert file["title"] in cite.SOFTWARE
+    assert file["authors"][0]["name"] in cite.SOFTWARE
 
 
 def test_report_shows_what_failed():
@@ -235,7 +379,7 @@ def test_synthetic_and_negative_data_are_said_to_be():
 
 def test_names_in_data_cards_are_text():
     html = page(cards=(card(dataset="<script>x</script>", groups={"<b>": 1}),))
-    assert "script" not in Links(html).tags
+    assert html.count("<script") == 1
     assert "&lt;b&gt; 1" in html
 
 
@@ -268,11 +412,12 @@ def chromium(tmp_path_factory):
     def show(path, *, width: int):
         folder = tmp_path_factory.mktemp("chromium")
         settings = [f"user-data-dir={folder}/user", f"window-size={width},3000"]
-        settings.append(f"screenshot={folder}/page.png")
+        settings += [f"screenshot={folder}/page.png", "enable-logging=stderr", "v=0"]
         flags = [f"--{flag}" for flag in [*quiet.split(), *settings]]
         shown = subprocess.run(
             [browser, *flags, path.as_uri()], capture_output=True, text=True, timeout=120
         )
+        show.errors = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
         return shown.stdout, imread(folder / "page.png")[..., :3]
 
     return show
@@ -302,13 +447,14 @@ def test_browser_shows_the_figures_and_asks_for_nothing(chromium, server, tmp_pa
         page(
             f'<img src="{address}/name.png"><script src="{address}/x.js"></script>',
             panels=[
-                ("vector", "Vector", "Caption", *magenta),
-                ("pixels", "Pixels", "Caption", cyan[0] + b" " * MAX_SVG, cyan[1]),
+                drawing("vector", *magenta),
+                drawing("pixels", cyan[0] + b" " * MAX_SVG, cyan[1]),
             ],
         )
     )
     content, picture = chromium(path, width=1280)
     assert "How the runs ended" in content
+    assert chromium.errors == []
     for colour in (MAGENTA, CYAN):
         assert np.all(np.abs(picture - np.array(colour) / 255) < 0.02, axis=2).mean() > 0.05
     assert requests == []
@@ -316,8 +462,56 @@ def test_browser_shows_the_figures_and_asks_for_nothing(chromium, server, tmp_pa
 
 def test_page_is_as_wide_as_a_phone(chromium, tmp_path):
     path = tmp_path / "report.html"
-    path.write_text(page(panels=[("vector", "Vector", "Caption", *block(MAGENTA, 600))]))
+    wide = drawing("vector", *block(MAGENTA, 600))
+    path.write_text(page(panels=[wide], claims=claims(ours="0.5, " * 60), agreement=AGREEMENT))
     _, picture = chromium(path, width=390)
     # Wide things scroll in their own frame: the margin of the page stays white.
     assert picture.shape[1] == 390
     assert np.all(picture[:, -8:] == 1)
+
+
+# What a reader does, in a script of the test's own; what came of it is written where it can be read.
+READER = """
+const table = document.getElementById("all-scores");
+const shown = () => [...table.tBodies[0].rows].filter((row) => !row.hidden);
+const column = (n) => shown().map((row) => row.cells[n].dataset.value ?? row.cells[n].textContent.trim());
+const heads = [...table.querySelectorAll("th button")];
+const said = {};
+heads[5].click(); said.up = column(5);
+heads[5].click(); said.down = column(5);
+heads[1].click(); said.names = column(1);
+const form = document.querySelector("form.filter");
+const set = (name, value) => {
+  form.elements[name].value = value;
+  form.dispatchEvent(new Event("input"));
+};
+set("words", "pca LOG"); said.words = column(1); said.count = form.querySelector("output").textContent;
+set("words", ""); set("clusterer", "PhenoGraph"); said.choice = column(3);
+set("words", "nothing is called so"); said.none = shown().length;
+const broken = [...document.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1));
+said.broken = broken.filter((name) => !document.getElementById(name));
+document.title = JSON.stringify(said);
+"""
+
+
+def test_a_reader_sorts_and_filters_without_an_error(chromium, server, tmp_path):
+    html = page(panels=[drawing("one", *block(MAGENTA))], claims=claims(), agreement=AGREEMENT)
+    digest = base64.b64encode(hashlib.sha256(READER.encode()).digest()).decode()
+    html = html.replace("script-src '", f"script-src 'sha256-{digest}' '")
+    path = tmp_path / "report.html"
+    path.write_text(html.replace("</body>", f"<script>{READER}</script></body>"))
+    content, _ = chromium(path, width=1280)
+    assert chromium.errors == []
+    said = yaml.safe_load(
+        re.search(r"<title>(.*?)</title>", content).group(1).replace("&amp;", "&")
+    )
+    values = [float(value) for value in said["up"][:4]]
+    assert values == sorted(values)
+    assert said["up"][4:] == said["down"][4:] == ["", ""]  # without a value: last either way
+    assert [float(value) for value in said["down"][:4]] == values[::-1]
+    assert said["names"] == sorted(said["names"], key=str.lower)
+    assert said["words"] == ["PCA pca_log"] * 2
+    assert said["count"] == "2 of 6 rows"
+    assert said["choice"] == ["PhenoGraph"] * 3
+    assert said["none"] == 0
+    assert said["broken"] == []

@@ -41,7 +41,8 @@ def config(**changes):
 
 
 def test_the_configs_that_we_ship_are_right():
-    for path in (*ROOT.glob("config/*.yaml"), ROOT / "tests/workflow/config.yaml"):
+    configs = set(ROOT.glob("config/*.yaml")) - {ROOT / "config/claims.yaml"}
+    for path in (*configs, ROOT / "tests/workflow/config.yaml"):
         assert schema_errors(yaml.safe_load(path.read_text()), SCHEMA) == []
 
 
@@ -60,7 +61,7 @@ def test_the_configs_that_we_ship_are_right():
         ),
         (
             {"methods__pca__params__n_latnet": 5},
-            "methods.pca.params: unknown key 'n_latnet'. Did you mean 'n_latent'? Allowed: n_latent.",
+            "methods.pca.params: unknown key 'n_latnet'. Did you mean 'n_latent'? Allowed: n_latent, fill, solver.",
         ),
         ({"methods__pca__params__n_latent": 0}, "methods.pca.params.n_latent: 0 is less than"),
         (

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 
@@ -18,15 +19,13 @@ def scores_of(checkout):
 
 def test_everything_is_there_in_the_end(finished):
     tables = finished.results / "tables"
-    assert sorted(path.name for path in tables.iterdir()) == [
-        "datasets.tsv",
-        "runs.tsv",
-        "scores.tsv",
-    ]
+    gathered, compared = ["datasets", "runs", "scores"], ["comparisons", "mean_ranks", "panels"]
+    names = [*gathered, *compared, "rank_agreement", "rank_stability"]
+    assert {path.name for path in tables.iterdir()} == {f"{name}.tsv" for name in names}
     figures = {path.name for path in (finished.results / "figures").iterdir()}
     assert figures == {
         f"{panel}.{suffix}"
-        for panel in ("figure_1c", "supplementary_2")
+        for panel in ("figure_1c", "supplementary_2", "figure_1")
         for suffix in ("svg", "pdf", "png")
     }
     assert (finished.results / "report.html").stat().st_size > 10_000
@@ -56,8 +55,8 @@ def test_every_job_leaves_a_log_and_a_benchmark(finished):
         places.append(sorted(map(str, found)))
     assert places[0] == places[1]
     stages = {place.split("/")[0] for place in places[0]}
-    local = {"gather", "write_report", "conclude"}
-    assert stages == {"simulate", "fit", "evaluate", "draw", *local}
+    local = {"gather", "compare", "write_report", "conclude"}
+    assert stages == {"simulate", "fit", "evaluate", "draw", "draw_page", *local}
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -142,6 +141,36 @@ def test_a_new_method_reruns_nothing_of_the_others(copy):
     assert copy.plan() == ["Evaluate random on tiny, seed 0", "Fit random to tiny, seed 0"]
 
 
+def test_claims_are_judged_and_a_changed_threshold_judges_again_and_refits_nothing(copy):
+    claim = {
+        "source": "Fig. 0",
+        "statement": "PCA finds both groups",
+        "paper": "1",
+        "method": {"use": "pca", "scale": "log", "params": {"n_latent": 5}},
+        "datasets": ["tiny"],
+        "metrics": ["ari"],
+        "clusterer": "kmeans",
+        "statistic": "at_least",
+        "threshold": -1,
+        "n": 1,
+        "cells": 60,
+        "why": "Any value is at least that.",
+    }
+    file = copy.folder / "claims.yaml"
+    file.write_text(yaml.safe_dump({"claims": {"any": claim}}))
+    copy.config["claims"] = "claims.yaml"
+    assert copy.plan() == []
+    copy.run()
+    table = copy.results / "tables/claims.tsv"
+    verdicts = pd.read_csv(table, sep="\t").query("role == 'judged'")
+    assert verdicts[["claim", "verdict"]].to_numpy().tolist() == [["any", "reproduced"]]
+    assert "1 claims of the paper: 1 reproduced" in (copy.results / "report.html").read_text()
+    file.write_text(yaml.safe_dump({"claims": {"any": claim | {"threshold": 2}}}))
+    assert copy.plan() == []
+    copy.run()
+    assert pd.read_csv(table, sep="\t")["verdict"][0] == "not reproduced"
+
+
 def test_two_runs_give_the_same_scores(finished, checkout):
     checkout.run(target="results/tables/scores.tsv")
     cost = ["seconds", "peak_rss_mb"]
@@ -205,6 +234,18 @@ def unmarked_stand_in(config, folder):
     return "datasets.tiny: it stands for real data: call it synthetic_tiny."
 
 
+def no_claims(config, folder):
+    config["claims"] = "claimz.yaml"
+    return "claims: there is no file 'claimz.yaml'"
+
+
+def a_claim_without_reason(config, folder):
+    text = (folder / "config/claims.yaml").read_text()
+    (folder / "claims.yaml").write_text(text.replace("    why: Nearest is nearest.\n", ""))
+    config["claims"] = "claims.yaml"
+    return "claims.yaml: claims.supplementary_5_number: missing key 'why'"
+
+
 def misspelt_key(config, folder):
     config["methods"]["pca"]["parms"] = {}
     return "methods.pca: unknown key 'parms'. Did you mean 'params'?"
@@ -244,6 +285,8 @@ def results_below_a_file(config, folder):
         groups_that_do_not_sum_to_one,
         more_rare_types_than_types,
         unmarked_stand_in,
+        no_claims,
+        a_claim_without_reason,
         misspelt_key,
         panel_twice,
         times_at_open_epochs,

@@ -13,8 +13,9 @@ ROOT = Path(workflow.basedir).parent
 # Scripts import the library of this checkout, never an installed copy.
 sys.path.insert(0, str(ROOT))
 
+from scscope.claims.read import claim_errors
 from scscope.datasets.files import check_reading
-from scscope.figures import PANELS
+from scscope.figures import COMPOSITES, PANELS, panels_of
 from scscope.fingerprint import fingerprint
 from scscope.methods.own.entries import (
     code_of_entry,
@@ -98,6 +99,13 @@ def config_errors():
     for name, entry in config["methods"].items():
         for words in entry_errors(entry, list(runs_of(name))):
             yield f"methods.{name}.{words}"
+    if path := config.get("claims"):
+        if Path(path).is_file():
+            yield from (
+                f"{path}: {error}" for error in claim_errors(yaml.safe_load(Path(path).read_text()))
+            )
+        else:
+            yield f"claims: there is no file {path!r}."
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -115,8 +123,15 @@ GPU_METHODS = [name for name in METHODS if METHODS[name].uses_gpu]
 CPU_METHODS = [name for name in METHODS if name not in GPU_METHODS]
 # Commands with a conda environment of their own.
 IN_ENVIRONMENT = [name for name in METHODS if "conda" in config["methods"][name]]
+CLAIMS = [config["claims"]] if "claims" in config else []
+# Scores of the authors' program, where this checkout has them.
+RELEASED = [path for path in [ROOT / "results/reference/equivalence/scores.tsv"] if path.exists()]
+COMPARISONS = ["comparisons", "rank_stability", "rank_agreement", "mean_ranks", "panels"]
+TABLES = ["scores", "runs", "datasets", *COMPARISONS, *(["claims"] if CLAIMS else [])]
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
+# Figures of the paper of which at least one panel is drawn.
+PAGES = [page for page in COMPOSITES if panels_of(page, STUDY_OF)]
 # All fits, each once, however many studies share it.
 RUNS = sorted(
     {
@@ -138,6 +153,7 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     method=one_of(config["methods"]),
     panel=one_of(STUDY_OF),
+    page=one_of(PAGES),
     seed=r"\d+",
 
 
@@ -307,10 +323,38 @@ def panel_code(wildcards):
     return fingerprint(code, Path(workflow.basedir, "scripts/draw.py"))
 
 
+def selections():
+    """Selection of runs of each study."""
+    return {
+        name: {kind: study[kind] for kind in study if kind not in ("panels", "timing")}
+        for name, study in STUDIES.items()
+    }
+
+
 def study_of_panel(wildcards):
     """Selection of runs that a panel shows."""
-    study = STUDIES[STUDY_OF[wildcards.panel]]
-    return {kind: study[kind] for kind in study if kind not in ("panels", "timing")}
+    return selections()[STUDY_OF[wildcards.panel]]
+
+
+def selections_of_panels(panels):
+    """Selection of runs that each of some panels shows."""
+    return {panel: selections()[STUDY_OF[panel]] for panel in panels}
+
+
+def panels_of_page(wildcards):
+    """Panels of a page by letter, of those that are drawn."""
+    return panels_of(wildcards.page, STUDY_OF)
+
+
+def selections_of_page(wildcards):
+    """Selection of runs that each panel of a page shows."""
+    return selections_of_panels(panels_of_page(wildcards).values())
+
+
+def page_code(wildcards):
+    """Fingerprint of what a page depends on."""
+    codes = [PANELS[panel].function.split(":")[0] for panel in panels_of_page(wildcards).values()]
+    return fingerprint(*codes, Path(workflow.basedir, "scripts/draw_page.py"))
 
 
 def wait_for_former_calls():

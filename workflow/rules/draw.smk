@@ -18,3 +18,27 @@ rule draw:
         "Draw {wildcards.panel}"
     script:
         "../scripts/draw.py"
+
+
+# The panels of a figure of the paper together, as large as in the journal.
+rule draw_page:
+    input:
+        scores="<results>/tables/scores.tsv",
+    output:
+        svg="<results>/figures/{page}.svg",
+        pdf="<results>/figures/{page}.pdf",
+        png="<results>/figures/{page}.png",
+    log:
+        "<logs>/draw_page/{page}.log",
+    benchmark:
+        "<benchmarks>/draw_page/{page}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=page_code,
+        panels=panels_of_page,
+        selections=selections_of_page,
+    message:
+        "Draw the page {wildcards.page}"
+    script:
+        "../scripts/draw_page.py"

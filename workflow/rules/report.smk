@@ -5,6 +5,9 @@ rule write_report:
         scores="<results>/tables/scores.tsv",
         runs="<results>/tables/runs.tsv",
         datasets="<results>/tables/datasets.tsv",
+        rank_stability="<results>/tables/rank_stability.tsv",
+        rank_agreement="<results>/tables/rank_agreement.tsv",
+        claims=collect("<results>/tables/{table}.tsv", table=TABLES[-1:] if CLAIMS else []),
         cards=cards_of_all_data(),
     output:
         report="<results>/report.html",
@@ -20,6 +23,8 @@ rule write_report:
         code=code_of("write_report"),
         config=config,
         panels=list(STUDY_OF),
+        selections=selections(),
+        study_of=STUDY_OF,
     message:
         "Write the report"
     script:

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from scscope.atomic import write_text
 from scscope.figures import PANELS
-from scscope.gather import read_table, versions_of
+from scscope.gather import read_table, read_texts, select, versions_of
 from scscope.log import log_to
-from scscope.report import render, summary
+from scscope.report import Drawing, render, summary
+from scscope.report.downloads import shown_scores
 from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
@@ -18,16 +21,36 @@ log_to(snakemake.log[0])
 stay_beside_others()
 inputs, config = snakemake.input, snakemake.params.config
 tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "datasets")}
+stability = read_table(inputs.rank_stability)
+
+
+def behind(panel: str) -> pd.DataFrame:
+    """The table that a panel shows."""
+    study = snakemake.params.study_of[panel]
+    if PANELS[panel].table == "rank_stability":
+        return stability[stability["study"] == study]
+    scores = select(tables["scores"], **snakemake.params.selections[study])
+    return shown_scores(scores, PANELS[panel].metrics)
+
+
 figures = zip(
     snakemake.params.panels, map(Path, inputs.figures), map(Path, inputs.images), strict=True
 )
-
 html = render(
     title=config.get("title", "scScope benchmark"),
     panels=[
-        (panel, PANELS[panel].title, PANELS[panel].caption, svg.read_bytes(), png.read_bytes())
+        Drawing(
+            panel,
+            PANELS[panel].title,
+            PANELS[panel].caption,
+            svg.read_bytes(),
+            png.read_bytes(),
+            behind(panel),
+        )
         for panel, svg, png in figures
     ],
+    claims=read_texts(inputs.claims[0]) if inputs.claims else None,
+    agreement=read_table(inputs.rank_agreement),
     cards=[json.loads(Path(card).read_text()) for card in inputs.cards],
     config=config,
     versions=versions_of(tables["runs"]),

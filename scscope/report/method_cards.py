@@ -1,0 +1,72 @@
+"""Method cards of the report: what was run under a name, on which input, with which settings."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import pandas as pd
+
+from scscope.figures.tables import SCALES
+from scscope.report.content import entries_of
+from scscope.settings import PRESETS, Settings, settings_of
+
+
+def method_cards(runs: pd.DataFrame, methods: Mapping[str, Mapping]) -> list[dict]:
+    """One card for each method that ran, in the order of the benchmark, controls last.
+
+    Parameters
+    ----------
+    runs
+        The gathered table.
+    methods
+        Entries of the config by name.
+
+    Returns
+    -------
+    list
+        For each: `method`, `label`, `control`, and `facts`, pairs of words.
+    """
+    cards = []
+    for entry in entries_of(runs).itertuples():
+        own = runs[runs["method"] == entry.method]
+        settings = methods.get(entry.method, {}).get("params", {})
+        facts = [("uses", entry.use), ("input", scale_words(entry.scale))]
+        facts += [("settings", words_of(settings) or "none to choose")]
+        if preset := settings.get("preset"):
+            facts.append((f"preset {preset}", words_of(resolved(settings))))
+        for name, column in (("stopped by", "stopped"), ("computed by", "engine")):
+            facts += [(name, counted(own[column]))] if column in own and any(own[column]) else []
+        facts.append(("device", counted(own["device"])))
+        facts.append(
+            ("versions", "; ".join(sorted(set(own["versions"].dropna()))) or "not recorded")
+        )
+        name = {"method": entry.method, "label": entry.label, "control": bool(entry.control)}
+        cards.append({**name, "facts": facts})
+    return cards
+
+
+def resolved(settings: Mapping) -> dict:
+    """All settings of a fit: those of the preset, but for what the entry changes."""
+    if settings["preset"] not in PRESETS:
+        return {}
+    known = asdict(Settings())
+    own = {name: value for name, value in settings.items() if name in known}
+    full = asdict(settings_of(settings["preset"], **own))
+    return {name: value for name, value in full.items() if value not in ((), None)}
+
+
+def scale_words(scale: str) -> str:
+    """A scale with what it means."""
+    return f"{scale} ({SCALES[scale]})" if scale in SCALES else scale
+
+
+def words_of(settings: Mapping) -> str:
+    """Settings in a line."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def counted(values: pd.Series) -> str:
+    """What the runs say, such as "max_epochs", or "cpu (3), cuda (1)" where they differ."""
+    counts = values.replace("", pd.NA).dropna().value_counts()
+    if len(counts) < 2:
+        return str(counts.index[0]) if len(counts) else "not recorded"
+    return ", ".join(f"{value} ({n})" for value, n in counts.items())

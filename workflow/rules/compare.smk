@@ -1,0 +1,51 @@
+rule compare:
+    input:
+        scores="<results>/tables/scores.tsv",
+        datasets="<results>/tables/datasets.tsv",
+    output:
+        comparisons="<results>/tables/comparisons.tsv",
+        rank_stability="<results>/tables/rank_stability.tsv",
+        rank_agreement="<results>/tables/rank_agreement.tsv",
+        mean_ranks="<results>/tables/mean_ranks.tsv",
+        panels="<results>/tables/panels.tsv",
+    log:
+        "<logs>/compare.log",
+    benchmark:
+        "<benchmarks>/compare.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=code_of("compare"),
+        studies=selections(),
+        panels=selections_of_panels(STUDY_OF),
+    message:
+        "Compare the methods"
+    script:
+        "../scripts/compare.py"
+
+
+# By criteria that were fixed before the runs.
+rule judge:
+    input:
+        scores="<results>/tables/scores.tsv",
+        runs="<results>/tables/runs.tsv",
+        datasets="<results>/tables/datasets.tsv",
+        claims=CLAIMS,
+        released=RELEASED,
+    output:
+        "<results>/tables/claims.tsv",
+    log:
+        "<logs>/judge.log",
+    benchmark:
+        "<benchmarks>/judge.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=code_of("judge"),
+        methods=lookup("methods", within=config),
+    message:
+        "Judge the claims"
+    script:
+        "../scripts/judge.py"
