@@ -49,6 +49,8 @@ class Dataset:
         Arrays of shape (n_cells,), or None where the dataset has none.
     hash
         sha256 of all of the above and of the true values, see `content_hash`.
+    part
+        "train" or "validation", shape (n_cells,), where cells are split; else None.
     """
 
     X: sparse.csr_matrix
@@ -58,6 +60,7 @@ class Dataset:
     label: np.ndarray | None
     batch: np.ndarray | None
     hash: str
+    part: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,9 @@ class Scaled:
         Array of shape (n_cells,), or None.
     label
         True labels: given to oracles (controls that may see them) only, else None.
+    train
+        Cells that a method may be fitted to, bool of shape (n_cells,), where cells are split; else
+        None. Given to methods that declare themselves inductive only.
     """
 
     X: sparse.csr_matrix
@@ -111,6 +117,7 @@ class Scaled:
     unit: np.ndarray
     batch: np.ndarray | None = None
     label: np.ndarray | None = field(default=None, repr=False)
+    train: np.ndarray | None = None
 
     def to_log(self, predicted: np.ndarray, cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
         """Take predictions on this scale to the scale on which imputation is scored.
@@ -185,8 +192,8 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
     scale
         "counts": values as observed. "size": value x L / n_c, with n_c the observed total of the
         cell and L the median of n_c. "log": log1p of "size". "size_unit" and "log_unit": the same
-        with every gene divided by its standard deviation over the cells; genes without variation
-        stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
+        with every gene divided by its standard deviation over the cells (those to train on, where
+        cells are split); genes without variation stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
         continuous values to the nearest whole number, off-label, for methods that take counts
         only; counts stay as they are.
     with_labels
@@ -196,6 +203,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         raise ValueError(f"Unknown scale {scale!r}. Known scales: {', '.join(SCALES)}.")
 
     total = cell_totals(data.X)
+    train = None if data.part is None else data.part == "train"
     X = data.X.astype(np.float64)
     unit = np.ones(X.shape[1])
     if scale == "rounded":
@@ -207,7 +215,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
     if scale.startswith("log"):
         X.data = np.log1p(X.data)
     if scale.endswith("_unit"):
-        sd = gene_sd(X)
+        sd = gene_sd(X if train is None else X[train])
         unit = np.where(sd > 0, sd, 1.0)
         X.data /= unit[X.indices]
 
@@ -221,6 +229,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         unit=unit,
         batch=data.batch,
         label=data.label if with_labels else None,
+        train=train,
     )
 
 
@@ -447,7 +456,7 @@ class ContentHash:
             digest.update(name.encode())
             for part in parts:
                 digest.update(part.digest())
-        columns = [stream.obs[name] for name in ("label", "batch") if name in stream.obs]
+        columns = [stream.obs[name] for name in ("label", "batch", "part") if name in stream.obs]
         for names in (stream.cells, stream.genes, *columns):
             digest.update("\0".join(names.astype(str).tolist()).encode())
         return digest.hexdigest()
@@ -569,9 +578,11 @@ def read_dataset(path: str | Path) -> Dataset:
             cells=h5ad.read_column(file["obs"], file["obs"].attrs["_index"]),
             genes=h5ad.read_column(file["var"], file["var"].attrs["_index"]),
             values=file["uns/values"].asstr()[()],
-            label=h5ad.read_column(file["obs"], "label") if "label" in file["obs"] else None,
-            batch=h5ad.read_column(file["obs"], "batch") if "batch" in file["obs"] else None,
             hash=file["uns/hash"].asstr()[()],
+            **{
+                name: h5ad.read_column(file["obs"], name) if name in file["obs"] else None
+                for name in ("label", "batch", "part")
+            },
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
+from scscope.datasets.files import examples
 from scscope.metrics import METRICS, score
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status
 
+NEED_CLUSTERS = ("clustering", "cost")  # kinds of metrics
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
 
 
@@ -57,6 +60,7 @@ def evaluate(
     metrics: list[str],
     clusterers: list[str],
     seed: int,
+    leave_out: Sequence[str] = (),
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
     """Scores of a run, one row each, and its cluster labels.
 
@@ -73,6 +77,8 @@ def evaluate(
         Names of what is asked for.
     seed
         Seed of the clusterers.
+    leave_out
+        Labels of the types that metrics of the rest leave out. All cells are clustered.
 
     Returns
     -------
@@ -80,9 +86,12 @@ def evaluate(
         Rows with `clusterer` (empty for imputation), `metric`, `value`, `status`,
         `n_cells`, `sparsity` and `data_hash`; and labels of shape (n_cells,) by clusterer.
     """
+    rest = _rest(data.label, leave_out)
+    # Clusters that no metric asks for are not made: held-out data are never clustered.
+    asked = clusterers if any(METRICS[metric].kind in NEED_CLUSTERS for metric in metrics) else []
     names = [
         name
-        for name in clusterers
+        for name in asked
         if "latent" in gives and (data.label is not None or not CLUSTERERS[name].needs_labels)
     ]
     found = {}
@@ -99,17 +108,25 @@ def evaluate(
     for metric in metrics:
         measure = METRICS[metric]
         if measure.kind == "clustering" and (data.label is not None or not measure.needs_truth):
+            if measure.of_rest and rest is None:
+                continue
+            cells = rest if measure.of_rest else slice(None)
+            label = None if data.label is None else data.label[cells]
             for name in names:
                 known = name in clusters
                 values[name, metric] = (
-                    score(metric, data.label, clusters[name]) if known else np.nan
+                    score(metric, label, clusters[name][cells]) if known else np.nan
                 )
         elif measure.kind == "cost":
             for name in names:
                 if name != GIVEN:
                     known = name in found
                     values[name, metric] = sum(found[name].seconds.values()) if known else np.nan
-        elif measure.kind == "imputation" and "imputation" in gives and len(targets.cell):
+        elif (
+            measure.kind in ("imputation", "thinning")
+            and "imputation" in gives
+            and len(targets.cell)
+        ):
             known = run.imputed is not None
             truth = true_log(data, targets)
             values["", metric] = score(metric, truth, run.imputed) if known else np.nan
@@ -127,6 +144,22 @@ def evaluate(
         for (clusterer, metric), value in values.items()
     ]
     return rows, clusters
+
+
+def _rest(label: np.ndarray | None, leave_out: Sequence[str]) -> np.ndarray | None:
+    """Which cells are of none of the types to leave out; None if none is to be left out."""
+    if label is None or not len(leave_out):
+        return None
+    known = np.unique(label)
+    if unknown := [name for name in leave_out if name not in known]:
+        raise ValueError(
+            f"`leave_out` names {examples(unknown)}, which no cell is labelled with. Labels: "
+            f"{', '.join(map(str, known))}."
+        )
+    rest = ~np.isin(label, leave_out)
+    if not rest.any():
+        raise ValueError("`leave_out` names all labels: no cell is left to score.")
+    return rest
 
 
 def true_log(data: Dataset, targets: Targets) -> np.ndarray:

@@ -20,13 +20,17 @@ def truth(data: Scaled, *, seed: int, device: str) -> Fit:
 
 
 def no_imputation(data: Scaled, *, seed: int, device: str) -> Fit:
-    """The observed value, which is 0 at every target."""
-    return Fit(impute=lambda cells, genes: np.zeros(len(cells)))
+    """The observed value: 0 at every entry that was missed."""
+
+    def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        return data.to_log(np.asarray(data.X[cells, genes]).ravel(), cells, genes)
+
+    return Fit(impute=impute)
 
 
 def gene_mean(data: Scaled, *, seed: int, device: str) -> Fit:
     """The mean of the gene over the cells in which it was observed, on the input scale."""
-    mean = nonzero_mean(data.X)
+    mean = nonzero_mean(data.X if data.train is None else data.X[data.train])
     return Fit(impute=lambda cells, genes: data.to_log(mean[genes], cells, genes))
 
 

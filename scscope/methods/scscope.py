@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+
 from scscope.data import Scaled
 from scscope.errors import NotApplicable
 from scscope.methods.fit import Fit
@@ -39,6 +41,7 @@ def scscope(
     cells, batch_key = data.X, None
     if correct_batches:
         cells, batch_key = _with_batches(data), "batch"
+    fitted_to = cells if data.train is None else _rows(cells, data.train)
     model = ScScope(
         preset=preset,
         seed=seed,
@@ -46,10 +49,15 @@ def scscope(
         n_devices=n_devices,
         batch_key=batch_key,
         **settings,
-    ).fit(cells)
+    ).fit(fitted_to)
+    applied_to = None if data.train is None else cells
+
+    def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        return data.to_log(model.impute(cells, genes, applied_to), cells, genes)
+
     return Fit(
-        latent=model.transform(),
-        impute=lambda cells, genes: data.to_log(model.impute(cells, genes), cells, genes),
+        latent=model.transform(applied_to),
+        impute=impute,
         history=model.history_,
         record=model.record_,
     )
@@ -61,6 +69,13 @@ def _with_batches(data: Scaled) -> SimpleNamespace:
     if data.batch is None or len(set(data.batch)) < 2:
         raise NotApplicable("`correct_batches` is asked for, but the dataset has no two batches.")
     return SimpleNamespace(X=data.X, obs=pd.DataFrame({"batch": data.batch}))
+
+
+def _rows(cells, chosen: np.ndarray):
+    """Some of the cells, bool of shape (n_cells,), in the form in which they come."""
+    if not isinstance(cells, SimpleNamespace):
+        return cells[chosen]
+    return SimpleNamespace(X=cells.X[chosen], obs=cells.obs[chosen])
 
 
 def ae(data: Scaled, *, seed: int, device: str, **settings) -> Fit:

@@ -11,9 +11,12 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
 from scscope.datasets.files import check_reading
+from scscope.datasets.sets import SETS
+from scscope.evaluate import NEED_CLUSTERS
 from scscope.figures import PANELS
 from scscope.fingerprint import fingerprint
 from scscope.methods import METHODS
+from scscope.metrics import METRICS
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
 from scscope.validation import not_writable, schema_errors, unknown_name
@@ -26,6 +29,59 @@ FIT_RETRIES = 2
 def reading_of(dataset):
     """What the config says of how a file is read."""
     return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
+
+
+def study_errors(name, study):
+    """What a study asks for that its datasets cannot give, as sentences."""
+    held_out = {}
+    for entry in study["datasets"]:
+        dataset = config["datasets"].get(entry, {})
+        if dataset.get("source") == "heldout":
+            held_out[entry] = dataset.get("protocol", "mask")
+    others = sorted(set(study["datasets"]) - set(held_out))
+    for metric in study["metrics"]:
+        kind = METRICS[metric].kind
+        for entry, protocol in held_out.items():
+            fit = {"mask": "imputation_error", "thinning": "thinning_loss"}[protocol]
+            if metric != fit:
+                yield (
+                    f"studies.{name}.metrics: {metric} cannot be asked of {entry}: a held-out dataset "
+                    f"with protocol {protocol} gives {fit} alone, and clusters are scored on the "
+                    "dataset that it is held out of. Make a study of its own."
+                )
+        if kind == "thinning" and others:
+            yield (
+                f"studies.{name}.metrics: {metric} cannot be asked of {', '.join(others)}: it is for "
+                "held-out datasets with `protocol: thinning`. Make a study of its own."
+            )
+        if kind in NEED_CLUSTERS and not study["clusterers"]:
+            yield f"studies.{name}.clusterers: {metric} needs at least one."
+        if METRICS[metric].of_rest and not any(
+            "leave_out" in config["datasets"].get(entry, {}) for entry in study["datasets"]
+        ):
+            yield (
+                f"studies.{name}.metrics: {metric} needs a dataset with `leave_out`, the labels of "
+                "the types that are left out."
+            )
+
+
+def heldout_errors(name, dataset):
+    """What is wrong with a held-out dataset, as sentences."""
+    of = config["datasets"].get(dataset["of"])
+    if of is None:
+        known = [other for other in config["datasets"] if other != name]
+        yield f"datasets.{name}.of: {unknown_name('name', dataset['of'], known)}"
+    elif of["source"] == "heldout":
+        yield f"datasets.{name}.of: {dataset['of']} is held out itself. Name the dataset it is of."
+    elif "n_top_genes" in of:
+        yield (
+            f"datasets.{name}.of: the genes of {dataset['of']} are chosen before anything is hidden. "
+            f"Name an entry without `n_top_genes`, and give `n_top_genes` to {name}."
+        )
+    elif dataset.get("protocol") == "thinning" and (
+        of["source"] == "simlr" or of.get("values") == "continuous"
+    ):
+        yield f"datasets.{name}.protocol: thinning splits counts, and {dataset['of']} has none."
 
 
 def config_errors():
@@ -44,6 +100,7 @@ def config_errors():
             if panel in drawn:
                 yield f"studies.{name}.panels: {panel} is drawn by {drawn[panel]} already."
             drawn[panel] = name
+        yield from study_errors(name, study)
     for name, dataset in config["datasets"].items():
         for key in ("path", "labels_file"):
             if key in dataset and not Path(dataset[key]).is_file():
@@ -51,7 +108,9 @@ def config_errors():
         try:
             if dataset["source"] == "file":
                 check_reading(dataset["path"], **reading_of(dataset))
-            else:
+            elif dataset["source"] == "heldout":
+                yield from heldout_errors(name, dataset)
+            elif dataset["source"] not in SETS:
                 SIMULATORS[dataset["source"]].refuse_wrong(dataset["params"])
         except ValueError as error:
             yield f"datasets.{name}: {error}"
@@ -64,10 +123,13 @@ def config_errors():
 if errors := list(config_errors()):
     raise WorkflowError("The config cannot be used:\n  " + "\n  ".join(errors))
 
-DATASETS, STUDIES = config["datasets"], config["studies"]
+DATASETS = config["datasets"]
+STUDIES = {name: config["studies"][name] for name in config.get("only", config["studies"])}
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
-PREPARED = [name for name in DATASETS if name not in SIMULATED]
+PREPARED = [name for name in DATASETS if DATASETS[name]["source"] == "file"]
+REAL = [name for name in DATASETS if DATASETS[name]["source"] in SETS]
+HELD_OUT = [name for name in DATASETS if DATASETS[name]["source"] == "heldout"]
 GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
 CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
 # Panel -> study whose scores it shows.
@@ -97,8 +159,8 @@ wildcard_constraints:
 
 
 def data_of(dataset, seed, suffix):
-    """Path of a file of a dataset: one for each seed if it is simulated, else one."""
-    stem = f"{dataset}/seed_{seed}" if dataset in SIMULATED else dataset
+    """Path of a file of a dataset: one for each seed if it is simulated or held out, else one."""
+    stem = f"{dataset}/seed_{seed}" if dataset in SIMULATED + HELD_OUT else dataset
     return f"<results>/data/{stem}{suffix}"
 
 
@@ -108,6 +170,11 @@ def dataset_file(wildcards):
 
 def targets_file(wildcards):
     return data_of(wildcards.dataset, wildcards.seed, ".targets.npz")
+
+
+def whole_dataset(wildcards):
+    """The dataset that another is held out of."""
+    return data_of(DATASETS[wildcards.dataset]["of"], wildcards.seed, ".h5ad")
 
 
 def of_all_runs(pattern):
@@ -130,6 +197,19 @@ def simulation_settings(wildcards):
     """What the config says of a simulated dataset that matters to its data."""
     dataset = DATASETS[wildcards.dataset]
     return {"keep_true": dataset.get("keep_true", True), "params": dataset["params"]}
+
+
+def preparation_settings(wildcards):
+    """What the config says of a dataset that matters to its data, without where it comes from."""
+    about = ("source", "of", "leave_out")
+    dataset = DATASETS[wildcards.dataset]
+    return {key: value for key, value in dataset.items() if key not in about}
+
+
+def set_code(wildcards):
+    """Fingerprint of what a real set depends on."""
+    real_set = SETS[DATASETS[wildcards.dataset]["source"]]
+    return fingerprint(real_set.module, Path(workflow.basedir, "scripts/prepare_set.py"))
 
 
 def simulation_source(wildcards):
@@ -161,6 +241,7 @@ def method_settings(wildcards):
         "gives": list(method.gives),
         "uses_gpu": method.uses_gpu,
         "oracle": method.oracle,
+        "inductive": method.inductive,
         "scale": entry["scale"],
         "params": entry.get("params", {}),
     }
@@ -197,7 +278,7 @@ def measures_of(wildcards):
     return {
         kind: list(dict.fromkeys(name for study in asked for name in study[kind]))
         for kind in ("metrics", "clusterers")
-    }
+    } | {"leave_out": DATASETS[wildcards.dataset].get("leave_out", [])}
 
 
 def files_of_dataset(wildcards):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 logger = logging.getLogger("scscope.prepare")
 settings = dict(snakemake.params.settings)
-path, source = settings.pop("path"), settings.pop("source")
+path, source = settings.pop("path"), snakemake.params.source
 reading = {key: settings.pop(key) for key in ("cells_in", "layer", "true_layer") if key in settings}
 
 try:
