@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import VALUES, Values, top_genes
-from scscope.datasets.files import examples, read_table
+from scscope.datasets.matrix import examples
+from scscope.datasets.text import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
