@@ -262,7 +262,12 @@ def top_genes(X: sparse.csr_matrix, n_genes: int) -> np.ndarray:
     log = X.astype(np.float64)
     log.data = log_normalised(log.data, np.repeat(total, np.diff(log.indptr)), median_total(total))
     mean = np.asarray(log.mean(axis=0)).ravel()
-    dispersion = np.divide(gene_sd(log) ** 2, mean, out=np.zeros_like(mean), where=mean > 0)
+    return most_dispersed(mean, gene_sd(log) ** 2, n_genes)
+
+
+def most_dispersed(mean: np.ndarray, variance: np.ndarray, n_genes: int) -> np.ndarray:
+    """Indices of the `n_genes` largest variance / mean, ascending; of equals, the first."""
+    dispersion = np.divide(variance, mean, out=np.zeros_like(mean), where=mean > 0)
     best = np.argsort(-dispersion, kind="stable")[:n_genes]
     return np.sort(best)
 

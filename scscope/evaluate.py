@@ -11,7 +11,7 @@ import numpy as np
 from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total
-from scscope.datasets.files import examples
+from scscope.datasets.matrix import examples
 from scscope.metrics import METRICS, score
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, read_status
 

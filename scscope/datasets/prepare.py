@@ -8,8 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import VALUES, Stream, Values, top_genes
-from scscope.datasets.files import examples, read_table
+from scscope.datasets.matrix import examples
 from scscope.datasets.record import Record
+from scscope.datasets.text import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scscope.datasets.files import examples
+from scscope.datasets.matrix import examples
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -45,9 +45,14 @@ SETS = {
         "scscope.datasets.intestine",
         "intestine",
     ),
-    "brain": RealSet("brain of mouse embryos, 10x Genomics 2017, 1M_neurons", _BRAIN, "brain"),
+    "brain": RealSet(
+        "brain of mouse embryos, 10x Genomics 2017, 1M_neurons", _BRAIN, "brain", chooses_genes=True
+    ),
     "brain_20k": RealSet(
-        "brain of mouse embryos, 10x Genomics 2017, 20,000 cells of 1M_neurons", _BRAIN, "brain_20k"
+        "brain of mouse embryos, 10x Genomics 2017, 20,000 cells of 1M_neurons",
+        _BRAIN,
+        "brain_20k",
+        chooses_genes=True,
     ),
     "mca_lung": RealSet("mouse lung, Han et al. 2018, GSE108097", _MCA, "mca_lung"),
     "mca_atlas": RealSet("Mouse Cell Atlas, Han et al. 2018, GSE108097", _MCA, "mca_atlas"),
