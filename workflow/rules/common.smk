@@ -1,5 +1,6 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ ROOT = Path(workflow.basedir).parent
 # Scripts import the library of this checkout, never an installed copy.
 sys.path.insert(0, str(ROOT))
 
+from scscope.datasets.catalogue import CATALOGUE, files_of
+from scscope.datasets.download import not_a_mirror
 from scscope.datasets.files import check_reading
 from scscope.datasets.sets import SETS
 from scscope.evaluate import NEED_CLUSTERS
@@ -110,12 +113,17 @@ def config_errors():
                 check_reading(dataset["path"], **reading_of(dataset))
             elif dataset["source"] == "heldout":
                 yield from heldout_errors(name, dataset)
-            elif dataset["source"] not in SETS:
+            elif dataset["source"] in SIMULATORS:
                 SIMULATORS[dataset["source"]].refuse_wrong(dataset["params"])
         except ValueError as error:
             yield f"datasets.{name}: {error}"
         if "stands_for" in dataset and not name.startswith("synthetic_"):
             yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
+    downloads = config.get("downloads", {})
+    if "folder" in downloads and not Path(downloads["folder"]).is_dir():
+        yield f"downloads.folder: there is no folder {downloads['folder']!r}."
+    if reason := not_a_mirror(downloads["mirror"]) if "mirror" in downloads else "":
+        yield f"downloads.mirror: {downloads['mirror']!r}: {reason}."
     if reason := not_writable(RESULTS):
         yield f"pathvars.results: {reason}"
 
@@ -130,6 +138,8 @@ BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
 PREPARED = [name for name in DATASETS if DATASETS[name]["source"] == "file"]
 REAL = [name for name in DATASETS if DATASETS[name]["source"] in SETS]
 HELD_OUT = [name for name in DATASETS if DATASETS[name]["source"] == "heldout"]
+# Names of all files that the catalogue of real data sets knows.
+RAW_FILES = {file.name for files in CATALOGUE.values() for file in files}
 GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
 CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
 # Panel -> study whose scores it shows.
@@ -186,6 +196,17 @@ def of_all_runs(pattern):
 def cards_of_all_data():
     """Data cards of all datasets that any run uses."""
     return sorted({data_of(dataset, seed, ".json") for dataset, _, seed in RUNS})
+
+
+def raw_files_of(source):
+    """Paths of the files of a real data set."""
+    return [f"<results>/raw/{source}/{file.name}" for file in files_of(source)]
+
+
+def raw_files_of_studies():
+    """Paths of all files of all real data sets that any study uses."""
+    used = {DATASETS[name]["source"] for study in STUDIES.values() for name in study["datasets"]}
+    return [path for source in sorted(used & set(CATALOGUE)) for path in raw_files_of(source)]
 
 
 def code_of(script):
