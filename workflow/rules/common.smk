@@ -95,6 +95,8 @@ def config_errors():
     if broken:
         return
     drawn = {}
+    for name in sorted(set(config.get("only", [])) - set(config["studies"])):
+        yield f"only: {unknown_name('name', name, config['studies'])}"
     for name, study in config["studies"].items():
         for kind in ("datasets", "methods"):
             for entry in sorted(set(study[kind]) - set(config[kind])):
@@ -306,6 +308,11 @@ def files_of_dataset(wildcards):
     """Files that a dataset is read from."""
     dataset = DATASETS[wildcards.dataset]
     return {key: dataset[key] for key in ("path", "labels_file") if key in dataset}
+
+
+def raw_files_of_dataset(wildcards):
+    """Downloaded files that a real dataset is made of."""
+    return raw_files_of(DATASETS[wildcards.dataset]["source"])
 
 
 def panel_code(wildcards):
