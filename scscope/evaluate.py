@@ -95,7 +95,7 @@ def evaluate(
         if "latent" in gives and (data.label is not None or not CLUSTERERS[name].needs_labels)
     ]
     found = {}
-    if run.latent is not None:
+    if run.latent is not None and names:
         found = clusterings(run.latent, names, label=data.label, seed=seed)
     clusters = {name: clustering.labels for name, clustering in found.items()}
     if "labels" in gives:
