@@ -90,6 +90,7 @@ def served():
     site = Site()
     handler = type("SiteHandler", (Handler,), {"site": site})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.handle_error = lambda *_: None  # clients hang up, that is what they are here for
     server.daemon_threads = True
     site.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -167,13 +168,24 @@ def endless(handler, content):
         pass
 
 
-def chunked(handler, content):
-    """Send without saying how much it will be."""
+def chunked(handler, content, stop: int | None = None):
+    """Send without saying how much it will be; break off after `stop` bytes."""
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
-    for start in range(0, len(content), 10_000):
+    for start in range(0, len(content[:stop]), 10_000):
         piece = content[start : start + 10_000]
         handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         handler.site.sent += len(piece)
-    handler.wfile.write(b"0\r\n\r\n")
+    if stop is None:
+        handler.wfile.write(b"0\r\n\r\n")
+    handler.close_connection = stop is not None
+
+
+def unending(handler, content):
+    """Send without saying how much it will be, and close."""
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.close_connection = True
+    handler.wfile.write(content)

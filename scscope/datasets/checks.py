@@ -14,8 +14,11 @@ from pathlib import Path
 
 from scscope.atomic import write_text
 from scscope.datasets.catalogue import File
+from scscope.progress import Progress
 
 CHUNK = 2**20
+# The published tables, mostly zeros, are up to some fifty times as large as their .gz.
+UNPACKED_AT_MOST = 500  # times as large
 
 
 class WrongFileError(ValueError):
@@ -79,10 +82,11 @@ def digests(path: Path) -> dict:
     size = path.stat().st_size
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    with path.open("rb") as content:
+    with path.open("rb") as content, Progress("Verify", size, "bytes") as progress:
         while chunk := content.read(CHUNK):
             for digest in (sha256, md5, blob):
                 digest.update(chunk)
+            progress.advance(len(chunk))
     named = {"sha256": sha256, "md5": md5, "git_blob_sha1": blob}
     return {"size": size, **{kind: digest.hexdigest() for kind, digest in named.items()}}
 
@@ -133,9 +137,7 @@ def what_is_broken(path: Path, name: str) -> str:
             return "it is empty"
         kind = _kind(name)
         if kind == "gz":
-            with gzip.open(path) as content:
-                while content.read(CHUNK):
-                    pass
+            return _what_is_broken_in_gz(path)
         elif kind == "tar":
             with tarfile.open(path, "r:") as members:
                 if not members.getmembers():
@@ -148,6 +150,16 @@ def what_is_broken(path: Path, name: str) -> str:
             return _what_is_no_text(path)
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         return f"it is damaged or no {kind} file ({error})"
+    return ""
+
+
+def _what_is_broken_in_gz(path: Path) -> str:
+    unpacked, limit = 0, UNPACKED_AT_MOST * path.stat().st_size
+    with gzip.open(path) as content:
+        while chunk := content.read(CHUNK):
+            unpacked += len(chunk)
+            if unpacked > limit + CHUNK:
+                return f"it unpacks to more than {UNPACKED_AT_MOST} times its size"
     return ""
 
 

@@ -83,9 +83,12 @@ def download(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     place, tried = folder / file.name, []
-    with alone(folder / f".{file.name}.lock"):
+    part = folder / f".{file.name}.part"
+    with room(part), alone(folder / f".{file.name}.lock"):
         if place.exists():
-            return verify(file, folder)
+            record = verify(file, folder)
+            forget(part)  # of a transfer that it came before
+            return record
         for origin, bring in origins(file, folder, given, mirror, patience):
             try:
                 return bring_verified(file, folder, origin, bring)

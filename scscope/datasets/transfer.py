@@ -265,6 +265,8 @@ def _promise(answer: requests.Response, start: int, terms: Terms) -> tuple[int, 
         total = int(length) if re.fullmatch(r"\d{1,19}", length) else None
     if terms.size is not None and total not in (None, terms.size):
         raise RefusedError(f"has {total:,} bytes, {terms.size:,} are expected")
+    if total is None and not terms.known and "transfer-encoding" not in headers:
+        raise RefusedError("does not say how long the file is, and no checksum would tell its end")
     if total is not None and total > terms.at_most:
         raise RefusedError(f"has {total:,} bytes, at most {terms.at_most:,} are taken")
     return start, total or terms.size

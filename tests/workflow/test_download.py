@@ -21,6 +21,7 @@ OTHER = gzip.compress(b"other", mtime=0)
 def site(monkeypatch):
     """A mirror; every other address ends at a closed door of this machine."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with served() as site:
         site.files[f"intestine/{NAME}"] = CONTENT
         yield site

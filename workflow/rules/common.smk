@@ -205,9 +205,15 @@ def raw_files_of(source):
     return [f"<results>/raw/{source}/{file.name}" for file in files_of(source)]
 
 
+def origin_of(name):
+    """Source of a dataset, or of the dataset that it is held out of."""
+    dataset = DATASETS[name]
+    return origin_of(dataset["of"]) if "of" in dataset else dataset["source"]
+
+
 def raw_files_of_studies():
     """Paths of all files of all real data sets that any study uses."""
-    used = {DATASETS[name]["source"] for study in STUDIES.values() for name in study["datasets"]}
+    used = {origin_of(name) for study in STUDIES.values() for name in study["datasets"]}
     return [path for source in sorted(used & set(CATALOGUE)) for path in raw_files_of(source)]
 
 
