@@ -242,15 +242,15 @@ def test_scores_of_the_rarer_types_leave_out_the_common_one():
     given = np.where(LABEL == "a", "0", "1")
     asked = {"metrics": ["ari", "ari_rest", "macro_f1"], "clusterers": [], "seed": 0}
     run = Run("ok", None, given, None)
-    rows, _ = evaluate(
-        run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=["a"], **asked
-    )
+    rows, _ = evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=["a"], **asked)
     found = values(rows)
     assert found["given", "ari"] == pytest.approx(adjusted_rand_score(LABEL, given))
     assert found["given", "ari_rest"] == 0
     rows, _ = evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), **asked)
     assert ("given", "ari_rest") not in values(rows)
-    with pytest.raises(ValueError, match="names 'd', which no cell is labelled with. Labels: a, b, c"):
+    with pytest.raises(
+        ValueError, match="names 'd', which no cell is labelled with. Labels: a, b, c"
+    ):
         evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=["d"], **asked)
     with pytest.raises(ValueError, match="names all labels"):
         evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=[*"abc"], **asked)
