@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 VALUES = ("counts", "continuous")
-SCALES = ("counts", "size", "log", "size_unit", "log_unit", "rounded")
+SCALES = ("counts", "size", "log", "log_counts", "size_unit", "log_unit", "rounded")
 Values = Literal["counts", "continuous"]
-Scale = Literal["counts", "size", "log", "size_unit", "log_unit", "rounded"]
+Scale = Literal["counts", "size", "log", "log_counts", "size_unit", "log_unit", "rounded"]
 
 BLOCK = 2_000  # cells that are looked at or made dense at a time
 MAX_TARGETS = 1_000_000  # of each kind, missed entries and true zeros
@@ -138,7 +138,9 @@ class Scaled:
         value = np.maximum(np.asarray(predicted, dtype=np.float64), 0) * self.unit[genes]
         if self.scale in ("log", "log_unit"):
             return value
-        if self.scale in ("counts", "rounded"):
+        if self.scale == "log_counts":
+            value = np.expm1(value)
+        if self.scale in ("counts", "log_counts", "rounded"):
             return log_normalised(value, self.total[cells], median_total(self.total))
         return np.log1p(value)
 
@@ -191,7 +193,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         The dataset.
     scale
         "counts": values as observed. "size": value x L / n_c, with n_c the observed total of the
-        cell and L the median of n_c. "log": log1p of "size". "size_unit" and "log_unit": the same
+        cell and L the median of n_c. "log": log1p of "size". "log_counts": log1p of "counts". "size_unit" and "log_unit": the same
         with every gene divided by its standard deviation over the cells (those to train on, where
         cells are split); genes without variation stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
         continuous values to the nearest whole number, off-label, for methods that take counts
@@ -209,7 +211,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
     if scale == "rounded":
         np.rint(X.data, out=X.data)
         X.eliminate_zeros()
-    elif scale != "counts":
+    elif scale not in ("counts", "log_counts"):
         factor = size_factor(total, median_total(total))
         X.data *= np.repeat(factor, np.diff(X.indptr))
     if scale.startswith("log"):
