@@ -148,6 +148,19 @@ def test_the_thinning_loss_prefers_the_mean_that_molecules_are_drawn_from():
     assert all(np.isfinite(loss) for loss in losses.values())
 
 
+def test_controls_of_thinned_molecules_come_in_their_order(whole):
+    data, targets, _, _ = hold_out(whole, seed=1, protocol="thinning")
+    written = as_dataset(data)
+    truth = true_log(written, targets)
+    losses = {}
+    for name in ("group_mean", "gene_mean", "no_imputation"):
+        params = {} if name == "no_imputation" else {"zeros": True}
+        given = scaled(written, "size", with_labels=True)
+        fit = METHODS[name].load()(given, seed=0, device="cpu", **params)
+        losses[name] = score("thinning_loss", truth, fit.impute(targets.cell, targets.gene))
+    assert losses["group_mean"] < losses["gene_mean"] < losses["no_imputation"]
+
+
 def test_a_scored_thinned_dataset_uses_the_observed_totals(whole):
     data, targets, _, _ = hold_out(whole, seed=1, protocol="thinning", share=0.25)
     written = as_dataset(data)

@@ -33,6 +33,7 @@ def ended(tmp_path_factory):
     checkout.config["methods"] |= {
         "no_imputation": {"use": "no_imputation", "scale": "log"},
         "group_mean": {"use": "group_mean", "scale": "log"},
+        "gene_mean_zeros": {"use": "gene_mean", "scale": "size", "params": {"zeros": True}},
     }
     shared = {"seeds": [0], "clusterers": [], "panels": []}
     checkout.config["studies"] = {
@@ -56,7 +57,7 @@ def ended(tmp_path_factory):
         "thinned": {
             **shared,
             "datasets": ["tiny_thinned"],
-            "methods": ["gene_mean", "no_imputation"],
+            "methods": ["gene_mean_zeros", "no_imputation"],
             "metrics": ["thinning_loss"],
         },
     }
@@ -73,7 +74,8 @@ def test_the_card_tells_the_history_and_the_report_shows_it(ended):
     shapes = [(step["n_cells"], step["n_genes"]) for step in card["steps"]]
     assert shapes[0] == (9_842, 40)
     assert shapes[-1] == (card["n_cells"], 20)
-    assert card["groups"]["Stem"] == 1_796
+    assert 1_800 < card["groups"]["Stem"] <= 1_857  # of all mice; a few lost all their counts
+    assert sum(card["groups"].values()) == card["n_cells"]
     report = (ended.results / "report.html").read_text()
     for words in (
         "mouse small intestine, Haber et al. 2017, GSE92332",
@@ -99,7 +101,9 @@ def test_what_was_hidden_is_on_record_and_is_what_is_scored(ended):
         data.X.toarray(), observed[np.isin(whole.cells, data.cells)][:, kept]
     )
     targets = read_targets(folder / "seed_0.targets.npz")
-    assert len(targets.cell) == np.isin(whole.genes[hidden.gene], data.genes).sum()
+    left = np.isin(whole.genes[hidden.gene], data.genes)
+    left &= np.isin(whole.cells[hidden.cell], data.cells)
+    assert len(targets.cell) == left.sum() > 1_000
 
 
 def test_held_out_data_give_errors_and_nothing_of_clusters(ended):
@@ -112,7 +116,7 @@ def test_held_out_data_give_errors_and_nothing_of_clusters(ended):
     errors = held_out.groupby(["dataset", "method"])["value"].mean()
     # The genes of this stand-in have a mean of their own and no more: it beats saying nothing.
     assert errors["gut_heldout", "gene_mean"] < errors["gut_heldout", "no_imputation"]
-    assert errors["tiny_thinned", "gene_mean"] < errors["tiny_thinned", "no_imputation"]
+    assert errors["tiny_thinned", "gene_mean_zeros"] < errors["tiny_thinned", "no_imputation"]
 
 
 def test_split_cells_are_for_inductive_methods_alone(ended):
