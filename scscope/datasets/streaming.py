@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import ROUNDING, Stream, Values, most_dispersed, write_dataset
+from scscope.datasets.prepare import MAX_COUNT
 from scscope.datasets.tenx import BLOCK, columns_of
 
 logger = logging.getLogger("scscope.datasets")
@@ -146,6 +147,11 @@ def write_selected(
     dict
         The data card, and in `empty_cells` the number of cells in which nothing is observed in the
         selected genes. They are written, too.
+
+    Raises
+    ------
+    ValueError
+        `values` are "counts" and one is not whole, or too large to be exact in the file.
     """
     column = np.full(file.shape[1], -1)
     column[genes] = np.arange(len(genes))
@@ -156,6 +162,7 @@ def write_selected(
         nonlocal n_empty
         for _, X in _chosen(file, cells, block):
             selected = columns_of(X, column, len(genes))
+            _check_values(selected, values)
             n_empty += int(np.sum(np.diff(selected.indptr) == 0))
             yield selected, None
 
@@ -189,3 +196,15 @@ def _chosen(
             place, X = place.start + here, X[here]
         if X.shape[0]:
             yield place, X
+
+
+def _check_values(X: sparse.csr_matrix, values: Values) -> None:
+    if values == "counts" and X.nnz:
+        wrong = X.data > MAX_COUNT
+        if X.dtype.kind == "f":
+            wrong |= X.data != np.floor(X.data)
+        if wrong.any():
+            raise ValueError(
+                f"Counts are whole numbers from 0 to {MAX_COUNT}, but there is "
+                f"{X.data[np.argmax(wrong)]}."
+            )
