@@ -251,11 +251,7 @@ def main() -> None:
         run_job(json.loads(options.job))
         return
 
-    plan = (
-        list({name: row for row in reversed(PLAN) for name in row[:1]}.values())
-        if options.quick
-        else PLAN
-    )
+    plan = PLAN
     if options.brain:
         plan = [("brain", options.brain, ("two_passes",))]
     lines = [f"# {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} at the start"]
