@@ -121,3 +121,11 @@ def test_two_passes_over_real_cells(test_data, tmp_path):
     np.testing.assert_allclose(found.variance, expected.var(axis=0), rtol=1e-9, atol=1e-12)
     assert (card["n_cells"], card["n_genes"]) == (10_000, 50)
     np.testing.assert_array_equal(read_dataset(tmp_path / "x.h5ad").X.toarray(), X[:, genes])
+
+
+def test_progress_of_a_pass_is_logged(caplog, monkeypatch):
+    monkeypatch.setattr("scscope.progress.LOG_SECONDS", 0)
+    with caplog.at_level("INFO", logger="scscope.progress"):
+        gene_statistics(small(), block=100)
+    assert "Reading statistics" in caplog.text
+    assert "203 of 203 cells" in caplog.text
