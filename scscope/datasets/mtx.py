@@ -8,9 +8,13 @@ from scipy import sparse
 
 from scscope.datasets.matrix import CellMatrix, check_shape, check_unique, reading
 from scscope.datasets.tenx import GENES, columns_of
+from scscope.datasets.text import BadFieldError, line_blocks, next_line, numbers
 
 FORMAT = "10x mtx (matrix.mtx, barcodes.tsv, and genes.tsv or features.tsv, each also with .gz)"
 SUFFIXES = (".mtx", ".mtx.gz")
+HEADS = [
+    ["%%matrixmarket", "matrix", "coordinate", field, "general"] for field in ("integer", "real")
+]
 
 
 def read_mtx(path: str | Path, *, shape: tuple[int, int] | None = None) -> CellMatrix:
@@ -34,8 +38,6 @@ def read_mtx(path: str | Path, *, shape: tuple[int, int] | None = None) -> CellM
         A file is damaged; they do not fit each other; a value is not a finite number from 0; an
         entry or a name occurs twice.
     """
-    import scipy.io
-
     path = Path(path)
     matrix = _beside(path, "matrix", ".mtx") if path.is_dir() else path
     prefix = matrix.name.removesuffix(".gz").removesuffix(".mtx").removesuffix("matrix")
@@ -43,26 +45,15 @@ def read_mtx(path: str | Path, *, shape: tuple[int, int] | None = None) -> CellM
     features = _beside(matrix.parent, (f"{prefix}features", f"{prefix}genes"), ".tsv")
     ids, symbols, *kinds = _table(features, 3 if features.name.startswith(f"{prefix}f") else 2)
 
-    with reading(matrix, FORMAT):
-        n_features, n_cells, n_entries, form, field, symmetry = scipy.io.mminfo(matrix)
-        if (form, symmetry) != ("coordinate", "general") or field not in ("integer", "real"):
-            raise ValueError(
-                f"it is {form} {field} {symmetry}, but coordinate integer (or real) general is "
-                "expected"
-            )
-        if (n_features, n_cells) != (len(ids), len(cells)):
-            raise ValueError(
-                f"it has {n_features:,} features and {n_cells:,} cells, but {features.name} has "
-                f"{len(ids):,} lines and the barcodes {len(cells):,}"
-            )
-        entries = scipy.io.mmread(matrix, spmatrix=False)
-        _check_entries(entries, n_entries)
-    X = sparse.csr_matrix((entries.data, (entries.col, entries.row)), (n_cells, n_features))
-    if X.nnz != len(entries.data):
+    shape_found, rows, columns, values = _entries(matrix)
+    if shape_found != (len(ids), len(cells)):
         raise ValueError(
-            f"{matrix} names {len(entries.data) - X.nnz:,} entries more than once, but each has one "
-            "line."
+            f"{matrix} has {shape_found[0]:,} features and {shape_found[1]:,} cells, but "
+            f"{features.name} has {len(ids):,} lines and the barcodes {len(cells):,}."
         )
+    X = sparse.csr_matrix((values, (columns, rows)), shape_found[::-1])
+    if X.nnz != len(values):
+        raise ValueError(f"{matrix} has {len(values) - X.nnz:,} entries more than once.")
     if kinds:
         is_gene = kinds[0] == GENES
         if not is_gene.any():
@@ -76,16 +67,84 @@ def read_mtx(path: str | Path, *, shape: tuple[int, int] | None = None) -> CellM
     return CellMatrix(X, cells, ids, symbols)
 
 
-def _check_entries(entries: sparse.coo_array, n_entries: int) -> None:
-    if len(entries.data) != n_entries:
-        raise ValueError(f"it has {len(entries.data):,} entries, but its head says {n_entries:,}")
-    wrong = ~((entries.data >= 0) & (entries.data < np.inf))
+def _entries(path: Path) -> tuple[tuple[int, int], np.ndarray, np.ndarray, np.ndarray]:
+    """Shape, and rows, columns (from 0) and values of the entries, of a Matrix Market file."""
+    number, line, blocks = next_line(line_blocks(path))
+    head = (line or b"").decode(errors="replace").split()
+    if [word.lower() for word in head] not in HEADS:
+        raise ValueError(
+            f"{path} begins with {' '.join(head)[:80]!r}, but "
+            f"{' or '.join(repr(' '.join(words)) for words in HEADS)} is expected."
+        )
+    while line is not None and line.startswith(b"%"):
+        number, line, blocks = next_line(blocks)
+    sizes = (line or b"").split()
+    if len(sizes) != 3 or not all(size.isdigit() and len(size) < 19 for size in sizes):
+        raise ValueError(
+            f"{path} has {(line or b'')[:80].decode(errors='replace').strip()!r} in line {number}, "
+            "where the numbers of features, cells and entries are expected."
+        )
+    n_rows, n_columns, n_entries = (int(size) for size in sizes)
+    parts = [_triples(path, *block, (n_rows, n_columns)) for block in blocks]
+    parts.append((np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)))
+    rows, columns, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if len(values) != n_entries:
+        raise ValueError(
+            f"{path} has {len(values):,} entries, but its head says {n_entries:,}. It is not whole."
+        )
+    return (n_rows, n_columns), rows, columns, values
+
+
+def _triples(
+    path: Path, first: int, block: bytes, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, columns and values in a block of lines."""
+    line_numbers, fields = range(first, first + block.count(b"\n")), _ends(block)
+    if fields is None:  # more than one space somewhere, or a line that is no entry
+        lines = [line.split() for line in block.split(b"\n")]
+        line_numbers = [first + i for i, line in enumerate(lines) if line]
+        lines = [line for line in lines if line]
+        block = b"".join(b" ".join(line) + b"\n" for line in lines)
+        fields = _ends(block)
+        if fields is None:
+            i = next(i for i, line in enumerate(lines) if len(line) != 3)
+            raise ValueError(
+                f"{path} has {len(lines[i])} fields in line {line_numbers[i]}, but feature, cell "
+                "and value are expected."
+            )
+    start = np.concatenate([[0], fields[:-1] + 1]) if len(fields) else fields
+    try:
+        found = numbers(np.frombuffer(block, np.uint8), start, fields - start).reshape(-1, 3)
+    except BadFieldError as error:
+        i = error.args[0]
+        bad = block[start[i] : fields[i]].decode(errors="replace")
+        raise ValueError(
+            f"{path} has {bad[:80]!r} in line {line_numbers[i // 3]}, where a finite number from 0 "
+            "is expected."
+        ) from None
+    indices, limits = found[:, :2].astype(np.float64), np.array(shape)
+    wrong = ((indices < 1) | (indices > limits) | (indices != np.floor(indices))).any(axis=1)
     if wrong.any():
         i = int(np.argmax(wrong))
         raise ValueError(
-            f"feature {entries.row[i] + 1}, cell {entries.col[i] + 1} has {entries.data[i]}, but "
-            "finite numbers from 0 are expected"
+            f"{path} has feature {indices[i, 0]:.15g} and cell {indices[i, 1]:.15g} in line "
+            f"{line_numbers[i]}, where whole numbers from 1 to {shape[0]:,} and to {shape[1]:,} are "
+            "expected."
         )
+    rows, columns = (indices.T - 1).astype(np.int32)
+    return rows, columns, found[:, 2]
+
+
+def _ends(block: bytes) -> np.ndarray | None:
+    """Where the fields of a block end, if each line has three of them and single spaces between."""
+    text = np.frombuffer(block, np.uint8)
+    is_line = text == ord("\n")
+    is_end = is_line | (text == ord(" "))
+    ends = np.flatnonzero(is_end)
+    n_lines = np.count_nonzero(is_line)
+    if len(ends) != 3 * n_lines or not is_line[ends[2::3]].all():
+        return None
+    return None if (is_end[1:] & is_end[:-1]).any() or is_end[:1].any() else ends
 
 
 def _beside(folder: Path, stems: str | tuple[str, ...], suffix: str) -> Path:

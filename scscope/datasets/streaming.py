@@ -10,7 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import ROUNDING, Stream, Values, most_dispersed, write_dataset
+from scscope.datasets.prepare import MAX_COUNT
 from scscope.datasets.tenx import BLOCK, columns_of
+from scscope.progress import Progress
 
 logger = logging.getLogger("scscope.datasets")
 
@@ -86,7 +88,7 @@ def gene_statistics(
     n_cells, n_genes = file.shape
     total = np.zeros(n_cells)
     sums, squares, n_observed = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes, np.int64)
-    for place, X in _chosen(file, cells, block):
+    for place, X in _chosen("Reading statistics", file, cells, block):
         observed = np.asarray(X.sum(axis=1, dtype=np.float64)).ravel()
         total[place] = observed
         factor = np.divide(target, observed, out=np.zeros_like(observed), where=observed > 0)
@@ -123,8 +125,10 @@ def selected_stream(
     kept = slice(None) if cells is None else cells
 
     def blocks() -> Iterator[tuple[sparse.csr_matrix, None]]:
-        for _, X in _chosen(file, cells, block):
-            yield columns_of(X, column, len(genes)), None
+        for _, X in _chosen("Writing selected genes", file, cells, block):
+            selected = columns_of(X, column, len(genes))
+            _check_values(selected, values)
+            yield selected, None
 
     return Stream(
         cells=file.cells[kept],
@@ -176,6 +180,11 @@ def write_selected(
     dict
         The data card, and in `empty_cells` the number of cells in which nothing is observed in the
         selected genes. They are written, too.
+
+    Raises
+    ------
+    ValueError
+        `values` are "counts" and one is not whole, or too large to be exact in the file.
     """
     stream = selected_stream(file, genes, values=values, cells=cells, obs=obs, uns=uns, block=block)
     n_empty = 0
@@ -195,15 +204,30 @@ def write_selected(
 
 
 def _chosen(
-    file: Cells, cells: np.ndarray | None, block: int
+    title: str, file: Cells, cells: np.ndarray | None, block: int
 ) -> Iterator[tuple[slice | np.ndarray, sparse.csr_matrix]]:
     """The cells that count: their place in the file, and their values."""
     start = 0
-    for X in file.blocks(block):
-        place: slice | np.ndarray = slice(start, start + X.shape[0])
-        start = place.stop
-        if cells is not None:
-            here = np.flatnonzero(cells[place])
-            place, X = place.start + here, X[here]
-        if X.shape[0]:
-            yield place, X
+    with Progress(title, file.shape[0], "cells") as progress:
+        for X in file.blocks(block):
+            n_read = X.shape[0]
+            place: slice | np.ndarray = slice(start, start + n_read)
+            start += n_read
+            if cells is not None:
+                here = np.flatnonzero(cells[place])
+                place, X = place.start + here, X[here]
+            if X.shape[0]:
+                yield place, X
+            progress.advance(n_read)
+
+
+def _check_values(X: sparse.csr_matrix, values: Values) -> None:
+    if values == "counts" and X.nnz:
+        wrong = X.data > MAX_COUNT
+        if X.dtype.kind == "f":
+            wrong |= X.data != np.floor(X.data)
+        if wrong.any():
+            raise ValueError(
+                f"Counts are whole numbers from 0 to {MAX_COUNT}, but there is "
+                f"{X.data[np.argmax(wrong)]}."
+            )

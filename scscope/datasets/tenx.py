@@ -85,25 +85,23 @@ class TenxFile:
             The file is damaged; a value is not a finite number from 0; an index is out of range or
             occurs twice in a cell. Says in which cell.
         """
-        n_cells = max(1, n_cells)
         with (
             reading(self.path, LAYOUT),
             h5py.File(self.path, "r") as file,
             ThreadPoolExecutor(1) as thread,
         ):
-            group = file[self._place.group]
-            parts = (group["data"], group["indices"])
-
-            def read(start: int) -> tuple[np.ndarray, ...]:
-                ends = self._ends[start : start + n_cells + 1]
-                return tuple(part[int(ends[0]) : int(ends[-1])] for part in parts)
-
-            coming = thread.submit(read, 0)
+            coming = thread.submit(self._entries, file, 0, n_cells)
             for start in range(0, self.shape[0], n_cells):
-                data, indices = coming.result()
-                if start + n_cells < self.shape[0]:
-                    coming = thread.submit(read, start + n_cells)
-                yield self._block(start, self._ends[start : start + n_cells + 1], data, indices)
+                entries = coming.result()
+                following = start + n_cells
+                if following < self.shape[0]:
+                    coming = thread.submit(self._entries, file, following, following + n_cells)
+                yield self._checked(start, following, *entries)
+
+    def rows(self, start: int, stop: int) -> sparse.csr_matrix:
+        """Some neighbouring cells, `start` <= i < `stop`, in the form of `blocks`."""
+        with reading(self.path, LAYOUT), h5py.File(self.path, "r") as file:
+            return self._checked(start, stop, *self._entries(file, start, stop))
 
     def read(self) -> CellMatrix:
         """All cells, in memory."""
@@ -116,6 +114,8 @@ class TenxFile:
         if shape.shape != (2,):
             raise ValueError(f"'shape' has {shape.size} numbers, but two are expected")
         n_features, n_cells = (int(n) for n in shape)
+        if min(n_features, n_cells) < 1:
+            raise ValueError(f"'shape' is {n_features} x {n_cells}: there is nothing to read")
         self.cells = _names(group, "barcodes", n_cells)
         ids, symbols = (_names(group, name, n_features) for name in (place.ids, place.symbols))
         self._column = None  # of each feature among the genes, -1 for what is none
@@ -147,44 +147,46 @@ class TenxFile:
                     f"'indptr' ends at {self.nnz:,}, but {name!r} has {size:,} numbers"
                 )
 
-    def _block(
-        self, start: int, ends: np.ndarray, data: np.ndarray, indices: np.ndarray
+    def _entries(self, file: h5py.File, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values and feature indices of some cells, as they stand in the file."""
+        ends = self._ends[start : stop + 1]
+        group = file[self._place.group]
+        first, last = int(ends[0]), int(ends[-1])
+        return group["data"][first:last], group["indices"][first:last]
+
+    def _checked(
+        self, start: int, stop: int, data: np.ndarray, indices: np.ndarray
     ) -> sparse.csr_matrix:
-        """Check what was read of the cells from `start` on, and bring it to the form of `blocks`."""
-        ends = ends - ends[0]
+        """Check the entries of some cells, and bring them to the form of `blocks`."""
+        n_features = self._n_features
+        ends = self._ends[start : stop + 1] - self._ends[start]
+        wrong = (indices < 0) | (indices >= n_features)
+        self._refuse(wrong, start, ends, indices, f"a feature index from 0 to {n_features - 1:,}")
+        self._refuse(~((data >= 0) & (data < np.inf)), start, ends, data, "a finite number from 0")
 
-        def refuse(wrong: np.ndarray, what: str, expected: str) -> None:
-            if wrong.any():
-                first = int(np.argmax(wrong))
-                cell = start + int(np.searchsorted(ends, first, side="right")) - 1
-                raise ValueError(
-                    f"cell {cell} ({self.cells[cell]}) has {what} "
-                    f"{(data if what == 'the value' else indices)[first]}, but {expected}"
-                )
-
-        if len(data) and (indices.min() < 0 or indices.max() >= self._n_features):
-            wrong = (indices < 0) | (indices >= self._n_features)
-            expected = f"indices are from 0 to {self._n_features - 1:,} here"
-            refuse(wrong, "the feature index", expected)
-        if data.dtype.kind != "u" and len(data) and not (data.min() >= 0 and data.max() < np.inf):
-            refuse(
-                ~((data >= 0) & (data < np.inf)), "the value", "finite numbers from 0 are expected"
-            )
-
-        X = sparse.csr_matrix(
-            (data, indices.astype(np.int32), ends), (len(ends) - 1, self._n_features)
-        )
-        if not X.has_sorted_indices:
-            X.sort_indices()
+        form = np.float32 if data.dtype == np.float16 else data.dtype.newbyteorder("=")
+        parts = (data.astype(form, copy=False), indices.astype(np.int32), ends)
+        X = sparse.csr_matrix(parts, shape=(len(ends) - 1, n_features))
+        X.sort_indices()
         if not X.has_canonical_format:
-            indices = X.indices
-            again = np.concatenate([[False], indices[1:] == indices[:-1]])
-            again[ends[:-1][ends[:-1] < len(again)]] = False
-            refuse(again, "more than once the feature index", "it may have each once")
+            again = np.append(False, X.indices[1:] == X.indices[:-1])
+            again[ends[:-1][np.diff(ends) > 0]] = False  # the first of each cell
+            self._refuse(again, start, ends, X.indices, "each feature index once in a cell")
         if self._column is not None:
             X = columns_of(X, self._column, len(self.genes))
         X.eliminate_zeros()
         return X
+
+    def _refuse(
+        self, wrong: np.ndarray, start: int, ends: np.ndarray, found: np.ndarray, expected: str
+    ) -> None:
+        """Raise an error for the first entry that is wrong, of those of the cells from `start` on."""
+        if wrong.any():
+            entry = int(np.argmax(wrong))
+            cell = start + int(np.searchsorted(ends, entry, side="right")) - 1
+            raise ValueError(
+                f"cell {cell} ({self.cells[cell]}) has {found[entry]} where {expected} is expected"
+            )
 
 
 def columns_of(X: sparse.csr_matrix, column: np.ndarray, n_columns: int) -> sparse.csr_matrix:

@@ -66,7 +66,7 @@ def read_table(path: str | Path) -> tuple[list[str], Iterator[tuple[str, list[st
         `.csv` (commas), `.tsv` or `.txt` (tabs, or spaces where header line and first row have no tab), each
         also as `.gz`, UTF-8, with a header line.
     """
-    blocks = _blocks(Path(path))
+    blocks = line_blocks(Path(path))
     layout, blocks = _layout(Path(path), blocks)
 
     def rows():
@@ -105,7 +105,7 @@ def read_matrix(
         a name occurs twice; the shape is another.
     """
     path = Path(path)
-    layout, blocks = _layout(path, _blocks(path))
+    layout, blocks = _layout(path, line_blocks(path))
     across, down = ("cell", "gene") if cells_in == "columns" else ("gene", "cell")
     hint = "; the first line must be a header"
     check_unique(path, across, layout.columns, hint)
@@ -135,7 +135,7 @@ def read_matrix(
 # Lines
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """Whole lines, about `BLOCK` bytes at a time, ended by a newline; and the number of the first.
 
     A thread decompresses the next ones meanwhile.
@@ -182,10 +182,10 @@ def _layout(
         known = ", ".join(SEPARATORS)
         raise ValueError(f"{path} is not a table. Known suffixes: {known}, each also with .gz.")
 
-    head, header_line, blocks = _next_line(blocks)
+    head, header_line, blocks = next_line(blocks)
     if header_line is None:
         raise ValueError(f"{path} is empty; a header line and rows are expected.")
-    number, line, blocks = _next_line(blocks)
+    number, line, blocks = next_line(blocks)
     if line is None:
         raise ValueError(f"{path} has a header line but no rows.")
     if suffix_of(path).startswith(".txt") and b"\t" not in header_line + line:
@@ -203,7 +203,7 @@ def _layout(
     return Layout(path, separator, width, columns), chain([(number, line)], blocks)
 
 
-def _next_line(
+def next_line(
     blocks: Iterator[tuple[int, bytes]],
 ) -> tuple[int, bytes | None, Iterator[tuple[int, bytes]]]:
     """Number and bytes of the next line that is not blank, and the blocks behind it."""
@@ -267,7 +267,7 @@ def _parse_fields(layout: Layout, number: int, fields: list[str]) -> Rows:
     sizes = np.array([len(field) for field in found], np.int64)
     text = np.frombuffer(b"".join(found), np.uint8)
     try:
-        values = _numbers(text, np.cumsum(sizes) - sizes, sizes)
+        values = numbers(text, np.cumsum(sizes) - sizes, sizes)
     except BadFieldError as error:
         place = columns[error.args[0]]
         raise _bad_field(layout, number, fields[0], place, fields[place + 1]) from None
@@ -307,7 +307,7 @@ def _parse_plain(layout: Layout, number: int, block: bytes) -> Rows | None:
     field, row, column = (a[column > 0] for a in (field, row, column))
     begin = ends[field - 1] + 1
     try:
-        values = _numbers(text, begin, ends[field] - begin)
+        values = numbers(text, begin, ends[field] - begin)
     except BadFieldError as error:
         i = error.args[0]
         bad = block[begin[i] : ends[field[i]]].decode(errors="replace")
@@ -335,7 +335,7 @@ def _plain_names(block: bytes, starts: np.ndarray, ends: np.ndarray) -> list[str
         return None
 
 
-def _numbers(text: np.ndarray, start: np.ndarray, size: np.ndarray) -> np.ndarray:
+def numbers(text: np.ndarray, start: np.ndarray, size: np.ndarray) -> np.ndarray:
     """The numbers that stand in `text` at `start`, `size` bytes each, shape (n,).
 
     Raises
@@ -366,7 +366,7 @@ def _numbers(text: np.ndarray, start: np.ndarray, size: np.ndarray) -> np.ndarra
 def _decimals(
     text: np.ndarray, start: np.ndarray, size: np.ndarray, places: np.ndarray
 ) -> np.ndarray:
-    """Like `_numbers`, for numbers of any form."""
+    """Like `numbers`, for numbers of any form."""
     width = min(int(size.max()), MAX_DIGITS)
     position = np.arange(width)
     inside = position < size[:, None]
