@@ -186,8 +186,13 @@ def finish(
     if n_top_genes is not None:
         result = keep_top_genes(result, n_top_genes)
         record.step(f"{n_top_genes:,} genes of largest variance / mean", result)
+    return result, take_dropped(result)
+
+
+def take_dropped(data: "AnnData") -> dict[str, int]:
+    """How many cells and genes were dropped, out of `uns`, by the columns of the table of datasets."""
     counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
-    return result, {key: int(result.uns.pop(key)) for key in counted}
+    return {key: int(data.uns.pop(key)) for key in counted}
 
 
 def read_labels(path: str | Path, label: str | None = None) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scscope.atomic import write_text
 from scscope.data import read_dataset, write_dataset, write_targets
 from scscope.datasets.heldout import hold_out, write_hidden
+from scscope.datasets.prepare import take_dropped
 from scscope.log import log_to
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ except ValueError as error:
     words = f"datasets.{wildcards.dataset}: {error}"
     logger.info(words)
     sys.exit(words)
-counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
-dropped = {key: int(data.uns.pop(key)) for key in counted}
+dropped = take_dropped(data)
 card = {
     "dataset": wildcards.dataset,
     "seed": int(wildcards.seed),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scscope.atomic import write_text
 from scscope.data import imputation_targets, no_targets, write_dataset, write_targets
 from scscope.datasets.files import read_file
-from scscope.datasets.prepare import prepare
+from scscope.datasets.prepare import prepare, take_dropped
 from scscope.log import log_to
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ except (ValueError, OSError) as error:
     words = f"datasets.{snakemake.wildcards.dataset}: {error}"
     logger.info(words)
     sys.exit(words)
-counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
-dropped = {key: int(data.uns.pop(key)) for key in counted}
+dropped = take_dropped(data)
 card = {
     "dataset": snakemake.wildcards.dataset,
     "source": f"{source}: {path}",
