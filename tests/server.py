@@ -155,13 +155,15 @@ def trickle(step: float):
 
 
 def endless(handler, content):
-    """Promise nothing and send without end."""
+    """Promise nothing and send far more than anybody asks for; not without end, or a test that fails
+    would fill the disk.
+    """
     handler.send_response(200)
     handler.send_header("Connection", "close")
     handler.end_headers()
     handler.close_connection = True
     try:
-        while True:
+        for _ in range(500):
             handler.wfile.write(bytes(2**16))
             handler.site.sent += 2**16
     except OSError:

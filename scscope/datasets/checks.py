@@ -157,6 +157,8 @@ def _what_is_broken_in_gz(path: Path) -> str:
     unpacked, limit = 0, UNPACKED_AT_MOST * path.stat().st_size
     with gzip.open(path) as content:
         while chunk := content.read(CHUNK):
+            if not unpacked and chunk.startswith(b"\x1f\x8b"):
+                return "it is packed twice"
             unpacked += len(chunk)
             if unpacked > limit + CHUNK:
                 return f"it unpacks to more than {UNPACKED_AT_MOST} times its size"

@@ -163,6 +163,8 @@ def refusal(url: str, allowed: tuple[str, ...]) -> str:
         parts = parse_url(url)  # the parser that requests uses: no two readings of one address
     except LocationParseError as error:
         return str(error)
+    if parts.auth:
+        return "it holds a password, which logs would show: put it into ~/.netrc"
     host = parts.host or ""
     if not f"{host}{parts.path or '/'}".startswith(allowed):
         return f"{host or url} is not among the allowed hosts"

@@ -1,5 +1,6 @@
 """Bring one file of a real data set to its place, verified."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,4 +21,5 @@ where = snakemake.config.get("downloads", {})
 try:
     download(file, path.parent, given=where.get("folder"), mirror=where.get("mirror"))
 except (UnavailableError, WrongFileError, NoRoomError) as error:
+    logging.getLogger("scscope.download").info(error)
     sys.exit(str(error))
