@@ -53,7 +53,7 @@ PLAN = [
     ("cbmc", 1, ("ours", "pandas")),
     ("cbmc", 0.05, ("ours", "pandas", "scanpy")),
     ("intestine", 1, ("ours", "pandas")),
-    ("mtx", 0.01, ("ours", "scanpy")),
+    ("mtx", 0.002, ("ours", "scanpy")),
     ("brain", 0.02, ("ours", "scanpy", "two_passes")),
 ]
 
