@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 VALUES = ("counts", "continuous")
-SCALES = ("counts", "size", "log", "size_unit", "log_unit", "rounded")
+SCALES = ("counts", "size", "log", "log_counts", "size_unit", "log_unit", "rounded")
 Values = Literal["counts", "continuous"]
-Scale = Literal["counts", "size", "log", "size_unit", "log_unit", "rounded"]
+Scale = Literal["counts", "size", "log", "log_counts", "size_unit", "log_unit", "rounded"]
 
 BLOCK = 2_000  # cells that are looked at or made dense at a time
 MAX_TARGETS = 1_000_000  # of each kind, missed entries and true zeros
@@ -51,6 +51,8 @@ class Dataset:
         sha256 of all of the above and of the true values, see `content_hash`.
     rare_types
         Labels of the types that are rare by design, or None where the dataset does not say.
+    part
+        "train" or "validation", shape (n_cells,), where cells are split; else None.
     """
 
     X: sparse.csr_matrix
@@ -61,6 +63,7 @@ class Dataset:
     batch: np.ndarray | None
     hash: str
     rare_types: np.ndarray | None = None
+    part: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,9 @@ class Scaled:
         Array of shape (n_cells,), or None.
     label
         True labels: given to oracles (controls that may see them) only, else None.
+    train
+        Cells that a method may be fitted to, bool of shape (n_cells,), where cells are split; else
+        None. Given to methods that declare themselves inductive only.
     """
 
     X: sparse.csr_matrix
@@ -114,6 +120,7 @@ class Scaled:
     unit: np.ndarray
     batch: np.ndarray | None = None
     label: np.ndarray | None = field(default=None, repr=False)
+    train: np.ndarray | None = None
 
     def to_log(self, predicted: np.ndarray, cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
         """Take predictions on this scale to the scale on which imputation is scored.
@@ -134,7 +141,9 @@ class Scaled:
         value = np.maximum(np.asarray(predicted, dtype=np.float64), 0) * self.unit[genes]
         if self.scale in ("log", "log_unit"):
             return value
-        if self.scale in ("counts", "rounded"):
+        if self.scale == "log_counts":
+            value = np.expm1(value)
+        if self.scale in ("counts", "log_counts", "rounded"):
             return log_normalised(value, self.total[cells], median_total(self.total))
         return np.log1p(value)
 
@@ -187,9 +196,9 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         The dataset.
     scale
         "counts": values as observed. "size": value x L / n_c, with n_c the observed total of the
-        cell and L the median of n_c. "log": log1p of "size". "size_unit" and "log_unit": the same
-        with every gene divided by its standard deviation over the cells; genes without variation
-        stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
+        cell and L the median of n_c. "log": log1p of "size". "log_counts": log1p of "counts". "size_unit" and "log_unit": the same
+        with every gene divided by its standard deviation over the cells (those to train on, where
+        cells are split); genes without variation stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
         continuous values to the nearest whole number, off-label, for methods that take counts
         only; counts stay as they are.
     with_labels
@@ -199,18 +208,19 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         raise ValueError(f"Unknown scale {scale!r}. Known scales: {', '.join(SCALES)}.")
 
     total = cell_totals(data.X)
+    train = None if data.part is None else data.part == "train"
     X = data.X.astype(np.float64)
     unit = np.ones(X.shape[1])
     if scale == "rounded":
         np.rint(X.data, out=X.data)
         X.eliminate_zeros()
-    elif scale != "counts":
+    elif scale not in ("counts", "log_counts"):
         factor = size_factor(total, median_total(total))
         X.data *= np.repeat(factor, np.diff(X.indptr))
     if scale.startswith("log"):
         X.data = np.log1p(X.data)
     if scale.endswith("_unit"):
-        sd = gene_sd(X)
+        sd = gene_sd(X if train is None else X[train])
         unit = np.where(sd > 0, sd, 1.0)
         X.data /= unit[X.indices]
 
@@ -224,6 +234,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         unit=unit,
         batch=data.batch,
         label=data.label if with_labels else None,
+        train=train,
     )
 
 
@@ -256,7 +267,12 @@ def top_genes(X: sparse.csr_matrix, n_genes: int) -> np.ndarray:
     log = X.astype(np.float64)
     log.data = log_normalised(log.data, np.repeat(total, np.diff(log.indptr)), median_total(total))
     mean = np.asarray(log.mean(axis=0)).ravel()
-    dispersion = np.divide(gene_sd(log) ** 2, mean, out=np.zeros_like(mean), where=mean > 0)
+    return most_dispersed(mean, gene_sd(log) ** 2, n_genes)
+
+
+def most_dispersed(mean: np.ndarray, variance: np.ndarray, n_genes: int) -> np.ndarray:
+    """Indices of the `n_genes` largest variance / mean, ascending; of equals, the first."""
+    dispersion = np.divide(variance, mean, out=np.zeros_like(mean), where=mean > 0)
     best = np.argsort(-dispersion, kind="stable")[:n_genes]
     return np.sort(best)
 
@@ -450,7 +466,7 @@ class ContentHash:
             digest.update(name.encode())
             for part in parts:
                 digest.update(part.digest())
-        columns = [stream.obs[name] for name in ("label", "batch") if name in stream.obs]
+        columns = [stream.obs[name] for name in ("label", "batch", "part") if name in stream.obs]
         for names in (stream.cells, stream.genes, *columns):
             digest.update("\0".join(names.astype(str).tolist()).encode())
         return digest.hexdigest()
@@ -572,10 +588,12 @@ def read_dataset(path: str | Path) -> Dataset:
             cells=h5ad.read_column(file["obs"], file["obs"].attrs["_index"]),
             genes=h5ad.read_column(file["var"], file["var"].attrs["_index"]),
             values=file["uns/values"].asstr()[()],
-            label=h5ad.read_column(file["obs"], "label") if "label" in file["obs"] else None,
-            batch=h5ad.read_column(file["obs"], "batch") if "batch" in file["obs"] else None,
             hash=file["uns/hash"].asstr()[()],
             rare_types=file["uns/rare_types"].asstr()[()] if "uns/rare_types" in file else None,
+            **{
+                name: h5ad.read_column(file["obs"], name) if name in file["obs"] else None
+                for name in ("label", "batch", "part")
+            },
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scscope.metrics import METRICS, score
 from scscope.metrics.octiles import octiles
 from scscope.metrics.rare import rare_types_of
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, SUBSET, read_status
+from scscope.validation import examples
 
 GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
 
@@ -66,6 +68,7 @@ def evaluate(
     metrics: list[str],
     clusterers: list[str],
     seed: int,
+    leave_out: Sequence[str] = (),
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
     """Scores of a run, one row each, and its cluster labels.
 
@@ -87,6 +90,8 @@ def evaluate(
         Names of what is asked for.
     seed
         Seed of the clusterers.
+    leave_out
+        Labels of the types that metrics of the rest leave out. All cells are clustered.
 
     Returns
     -------
@@ -94,64 +99,34 @@ def evaluate(
         Rows with `clusterer` (empty for imputation), `metric`, `value`, `status`,
         `n_cells`, `n_fitted`, `sparsity` and `data_hash`; and labels of shape (n_cells,) by clusterer.
     """
-    names = [
-        name
-        for name in clusterers
-        if "latent" in gives and (data.label is not None or not CLUSTERERS[name].needs_labels)
-    ]
-    fitted = slice(None) if run.subset is None else run.subset["cells"]
-    label = None if data.label is None else data.label[fitted]
-    found = {}
-    if run.latent is not None:
-        found = clusterings(run.latent, names, label=label, seed=seed)
-    clusters = {name: clustering.labels for name, clustering in found.items()}
-    if "labels" in gives:
-        names.append(GIVEN)
-        if run.labels is not None:
-            number = np.unique(run.labels, return_inverse=True)[1]
-            clusters[GIVEN] = np.where(run.labels == "-1", UNASSIGNED, number)
-    if run.subset is not None:
-        clusters = {
-            name: extend_labels(labels, seed=seed, **run.subset)
-            for name, labels in clusters.items()
-        }
+    rest = _rest(data.label, leave_out)
+    # Clusters that no metric asks for are not made: held-out data are never clustered.
+    if not any(METRICS[metric].needs_clusters for metric in metrics):
+        clusterers = []
+    clusters, seconds = _clusters(run, data, gives, clusterers, seed)
+    octile = None
+    if len(targets.cell) and any(METRICS[metric].kind == "octile" for metric in metrics):
+        octile = octiles(mean_log(data))[targets.gene]
 
     values = {}
     for metric in metrics:
         measure = METRICS[metric]
-        given = _given(measure.kind, data, targets)
-        if measure.is_given and given is None:
-            continue
-        if measure.kind in ("clustering", "rare"):
-            for name in names if data.label is not None or not measure.needs_truth else ():
-                known = name in clusters
-                values[name, metric] = (
-                    score(metric, data.label, clusters[name], given) if known else np.nan
-                )
-        elif measure.kind == "cost":
-            for name in names:
-                if name != GIVEN:
-                    known = name in found
-                    values[name, metric] = sum(found[name].seconds.values()) if known else np.nan
+        if measure.kind == "cost":
+            scored = seconds
+        elif measure.needs_clusters:
+            scored = _of_clusters(metric, clusters, data, rest)
         elif measure.kind == "mixing":
-            if "latent" in gives and _has_batches(data):
-                known, batch = run.latent is not None, data.batch[fitted]
-                values["", metric] = score(metric, batch, run.latent) if known else np.nan
-        elif "imputation" in gives and len(targets.cell):
-            values["", metric] = np.nan
-            if run.imputed is not None:
-                known = slice(None) if run.subset is None else np.isin(targets.cell, fitted)
-                truth, of_known = true_log(data, targets)[known], given
-                if given is not None:
-                    of_known = given[known]
-                values["", metric] = score(metric, truth, run.imputed[known], of_known)
+            scored = _of_latent(metric, run, data, gives)
+        else:
+            scored = _of_imputation(metric, run, data, targets, gives, octile)
+        values |= {(name, metric): value for name, value in scored.items()}
 
     n_cells, n_genes = data.X.shape
     sparsity = 1 - data.X.nnz / (n_cells * n_genes)
     shared = {
         "status": run.status,
         "n_cells": n_cells,
-        "n_fitted": n_cells if run.subset is None else len(fitted),
+        "n_fitted": n_cells if run.subset is None else len(run.subset["cells"]),
         "sparsity": sparsity,
         "data_hash": data.hash,
     }
@@ -159,27 +134,108 @@ def evaluate(
         {"clusterer": clusterer, "metric": metric, "value": value, **shared}
         for (clusterer, metric), value in values.items()
     ]
-    return rows, clusters
+    return rows, {name: labels for name, labels in clusters.items() if labels is not None}
 
 
-def _given(kind: str, data: Dataset, targets: Targets) -> np.ndarray | None:
-    """What a metric of this kind is given beside truth and result; None where there is none."""
-    if kind == "rare" and data.label is not None:
+def _clusters(
+    run: Run, data: Dataset, gives: tuple[str, ...], clusterers: list[str], seed: int
+) -> tuple[dict[str, np.ndarray | None], dict[str, float]]:
+    """Labels of all cells by clusterer, None where a run has none; and seconds of clustering."""
+    fitted = _fitted(run)
+    label = None if data.label is None else data.label[fitted]
+    names = [
+        name
+        for name in clusterers
+        if "latent" in gives and (label is not None or not CLUSTERERS[name].needs_labels)
+    ]
+    clusters: dict[str, np.ndarray | None] = dict.fromkeys(names)
+    seconds = dict.fromkeys(names, np.nan)
+    if run.latent is not None and names:
+        found = clusterings(run.latent, names, label=label, seed=seed)
+        clusters |= {name: clustering.labels for name, clustering in found.items()}
+        seconds |= {name: sum(clustering.seconds.values()) for name, clustering in found.items()}
+    if "labels" in gives:
+        clusters[GIVEN] = None
+        if run.labels is not None:
+            number = np.unique(run.labels, return_inverse=True)[1]
+            clusters[GIVEN] = np.where(run.labels == "-1", UNASSIGNED, number)
+    if run.subset is not None:
+        clusters = {
+            name: labels if labels is None else extend_labels(labels, seed=seed, **run.subset)
+            for name, labels in clusters.items()
+        }
+    return clusters, seconds
+
+
+def _fitted(run: Run) -> np.ndarray | slice:
+    """Which cells a run knows."""
+    return slice(None) if run.subset is None else run.subset["cells"]
+
+
+def _of_clusters(
+    metric: str, clusters: dict[str, np.ndarray | None], data: Dataset, rest: np.ndarray | None
+) -> dict[str, float]:
+    measure, given = METRICS[metric], ()
+    if (measure.needs_truth and data.label is None) or (measure.of_rest and rest is None):
+        return {}
+    if measure.is_given:
         types = rare_types_of(data.label, data.rare_types)
-        return types if len(types) else None
-    if kind == "octile" and len(targets.cell):
-        return octiles(mean_log(data))[targets.gene]
-    return None
+        if not len(types):
+            return {}
+        given = (types,)
+    cells = rest if measure.of_rest else slice(None)
+    label = None if data.label is None else data.label[cells]
+    return {
+        name: np.nan if labels is None else score(metric, label, labels[cells], *given)
+        for name, labels in clusters.items()
+    }
 
 
-def _has_batches(data: Dataset) -> bool:
-    return data.batch is not None and len(np.unique(data.batch)) > 1
+def _of_latent(metric: str, run: Run, data: Dataset, gives: tuple[str, ...]) -> dict[str, float]:
+    if "latent" not in gives or data.batch is None or len(np.unique(data.batch)) < 2:
+        return {}
+    if run.latent is None:
+        return {"": np.nan}
+    return {"": score(metric, data.batch[_fitted(run)], run.latent)}
+
+
+def _of_imputation(
+    metric: str,
+    run: Run,
+    data: Dataset,
+    targets: Targets,
+    gives: tuple[str, ...],
+    octile: np.ndarray | None,
+) -> dict[str, float]:
+    if "imputation" not in gives or not len(targets.cell):
+        return {}
+    if run.imputed is None:
+        return {"": np.nan}
+    known = slice(None) if run.subset is None else np.isin(targets.cell, _fitted(run))
+    given = (octile[known],) if METRICS[metric].is_given else ()
+    return {"": score(metric, true_log(data, targets)[known], run.imputed[known], *given)}
 
 
 def mean_log(data: Dataset) -> np.ndarray:
     """Mean over the cells of log1p(value x L / n_c) of each gene, shape (n_genes,)."""
     logged = scaled(data, "log").X
     return np.asarray(logged.mean(axis=0)).ravel()
+
+
+def _rest(label: np.ndarray | None, leave_out: Sequence[str]) -> np.ndarray | None:
+    """Which cells are of none of the types to leave out; None if none is to be left out."""
+    if label is None or not len(leave_out):
+        return None
+    known = np.unique(label)
+    if unknown := [name for name in leave_out if name not in known]:
+        raise ValueError(
+            f"`leave_out` names {examples(unknown)}, which no cell is labelled with. Labels: "
+            f"{', '.join(map(str, known))}."
+        )
+    rest = ~np.isin(label, leave_out)
+    if not rest.any():
+        raise ValueError("`leave_out` names all labels: no cell is left to score.")
+    return rest
 
 
 def true_log(data: Dataset, targets: Targets) -> np.ndarray:

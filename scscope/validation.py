@@ -1,6 +1,7 @@
 """Errors of a configuration in words: where, what was given, what is allowed, what was meant."""
 
 import os
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -85,3 +86,9 @@ def _hint(value) -> str:
     except ValueError:
         return ""
     return f" It was read as text: write {number:.10g} without quotes." if number else ""
+
+
+def examples(names: Sequence[str]) -> str:
+    """The first three names, quoted, and how many there are beyond them."""
+    quoted = ", ".join(repr(str(name)) for name in names[:3])
+    return quoted if len(names) <= 3 else f"{quoted} and {len(names) - 3} more"

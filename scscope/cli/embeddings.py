@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scscope.datasets.files import examples, read_table
+from scscope.datasets.text import read_table
 from scscope.inputs import known_name, open_anndata
+from scscope.validation import examples
 
 MISSING = ("", "nan", "NaN", "NA", "None")  # how a table writes that a cell has no label
 

@@ -180,7 +180,7 @@ def _in_obsm(file: "h5py.File", path: Path, key: str | None) -> Latent:
 
 
 def _in_table(path: Path) -> Latent:
-    from scscope.datasets.files import read_table
+    from scscope.datasets.text import read_table
 
     cells, values = [], []
     _, rows = read_table(path)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import sparse
 
-from scscope.data import VALUES, Values, top_genes
-from scscope.datasets.files import examples, read_table
+from scscope.data import VALUES, Stream, Values, top_genes
+from scscope.datasets.record import Record
+from scscope.datasets.text import read_table
+from scscope.validation import examples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,21 +125,74 @@ def prepare(
         result = result[:, observed].copy()
     _check_size(result)
 
-    if n_top_genes is not None:
-        result = result[:, top_genes(result.X, n_top_genes)].copy()
-        n_cells = result.n_obs
-        seen = result.X.getnnz(axis=1) > 0
-        result = _keep_cells(result, seen, "Nothing is observed in the selected genes")
-        dropped_cells += n_cells - result.n_obs
-        _check_size(result)
-
     result.uns = {
         "values": values,
         "dropped_cells": dropped_cells,
         "dropped_genes": dropped_genes,
         "dropped_unlabelled": dropped_unlabelled,
     }
+    return result if n_top_genes is None else keep_top_genes(result, n_top_genes)
+
+
+def keep_top_genes(
+    data: "AnnData", n_top_genes: int, *, of_cells: np.ndarray | None = None
+) -> "AnnData":
+    """Keep the genes that vary most, by the rule of `top_genes`.
+
+    Cells in which nothing is observed any more are dropped, and counted in `uns["dropped_cells"]`.
+
+    Parameters
+    ----------
+    data
+        As `prepare` returns it.
+    n_top_genes
+        How many.
+    of_cells
+        Which cells have a say, bool of shape (n_cells,); all of them if None.
+    """
+    seen = data.X if of_cells is None else data.X[of_cells]
+    result = data[:, top_genes(seen, n_top_genes)].copy()
+    observed = result.X.getnnz(axis=1) > 0
+    result = _keep_cells(result, observed, "Nothing is observed in the selected genes")
+    result.uns["dropped_cells"] += data.n_obs - result.n_obs
+    _check_size(result)
     return result
+
+
+def finish(
+    data: "AnnData | Stream", record: Record, n_top_genes: int | None
+) -> tuple["AnnData | Stream", dict[str, int]]:
+    """Bring the cells of a real set to the dataset contract, and note what was done.
+
+    Parameters
+    ----------
+    data
+        What a function of `scscope.datasets.sets` returns. A stream comes with its genes chosen.
+    record
+        Takes in what is done.
+    n_top_genes
+        Keep this many genes, by the rule of `top_genes`; all if None.
+
+    Returns
+    -------
+    tuple
+        The data, and how many cells and genes were dropped because nothing was observed, by the
+        names of the columns of the table of datasets.
+    """
+    if isinstance(data, Stream):
+        return data, {}
+    names = {name: name for name in ("label", "batch") if name in data.obs}
+    result = record.step("cells and genes with counts", prepare(data, **names))
+    if n_top_genes is not None:
+        result = keep_top_genes(result, n_top_genes)
+        record.step(f"{n_top_genes:,} genes of largest variance / mean", result)
+    return result, take_dropped(result)
+
+
+def take_dropped(data: "AnnData") -> dict[str, int]:
+    """How many cells and genes were dropped, out of `uns`, by the columns of the table of datasets."""
+    counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
+    return {key: int(data.uns.pop(key)) for key in counted}
 
 
 def read_labels(path: str | Path, label: str | None = None) -> dict[str, str | None]:

@@ -21,6 +21,7 @@ METHODS = {
 }
 SCALES = {
     "log": "size-normalised, log1p",
+    "log_counts": "log1p, no size factors",
     "size": "size-normalised, no log",
     "size_unit": "no log, genes / s.d.",
     "log_unit": "log1p, genes / s.d.",

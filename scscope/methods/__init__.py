@@ -31,6 +31,9 @@ class Method:
         A reference for other methods, not a competitor.
     oracle
         A control that is given the true labels.
+    inductive
+        Whether it can be fitted to some cells, those of `Scaled.train`, and applied to the others.
+        Other methods are not applicable to a dataset whose cells are split.
     asks
         What of its job it takes as further arguments: "folder", "threads", "targets".
     """
@@ -44,6 +47,7 @@ class Method:
     needs: str = ""
     control: bool = False
     oracle: bool = False
+    inductive: bool = False
     asks: tuple[str, ...] = ()
 
     def load(self) -> Callable:
@@ -55,8 +59,10 @@ _CONTROLS = "scscope.methods.controls"
 _SCSCOPE = "scscope.methods.scscope"
 
 METHODS = {
-    "scscope": Method("scScope", _SCSCOPE, "scscope", ("latent", "imputation"), uses_gpu=True),
-    "ae": Method("AE", _SCSCOPE, "ae", ("latent", "imputation"), uses_gpu=True),
+    "scscope": Method(
+        "scScope", _SCSCOPE, "scscope", ("latent", "imputation"), uses_gpu=True, inductive=True
+    ),
+    "ae": Method("AE", _SCSCOPE, "ae", ("latent", "imputation"), uses_gpu=True, inductive=True),
     "pca": Method("PCA", "scscope.methods.pca", "pca", ("latent",)),
     "dca": Method(
         "DCA",
@@ -81,9 +87,16 @@ METHODS = {
     "random": Method("Random latent", _CONTROLS, "random", ("latent",), control=True),
     "truth": Method("True labels", _CONTROLS, "truth", ("labels",), control=True, oracle=True),
     "no_imputation": Method(
-        "No imputation", _CONTROLS, "no_imputation", ("imputation",), control=True
+        "No imputation",
+        _CONTROLS,
+        "no_imputation",
+        ("imputation",),
+        control=True,
+        inductive=True,
     ),
-    "gene_mean": Method("Gene mean", _CONTROLS, "gene_mean", ("imputation",), control=True),
+    "gene_mean": Method(
+        "Gene mean", _CONTROLS, "gene_mean", ("imputation",), control=True, inductive=True
+    ),
     "group_mean": Method(
         "Group mean (oracle)", _CONTROLS, "group_mean", ("imputation",), control=True, oracle=True
     ),

@@ -49,24 +49,37 @@ def supervised(data: Scaled, *, seed: int, device: str, n_folds: int = 5) -> Fit
 
 
 def no_imputation(data: Scaled, *, seed: int, device: str) -> Fit:
-    """The observed value, which is 0 at every target."""
-    return Fit(impute=lambda cells, genes: np.zeros(len(cells)))
+    """The observed value: 0 at every entry that was missed."""
+
+    def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        return data.to_log(np.asarray(data.X[cells, genes]).ravel(), cells, genes)
+
+    return Fit(impute=impute)
 
 
-def gene_mean(data: Scaled, *, seed: int, device: str) -> Fit:
-    """The mean of the gene over the cells in which it was observed, on the input scale."""
-    mean = nonzero_mean(data.X)
+def gene_mean(data: Scaled, *, seed: int, device: str, zeros: bool = False) -> Fit:
+    """The mean of the gene over the cells in which it was observed, on the input scale.
+
+    With `zeros`, over all cells: what to expect of molecules that were hidden by thinning.
+    """
+    X = data.X if data.train is None else data.X[data.train]
+    mean = _gene_mean(X) if zeros else nonzero_mean(X)
     return Fit(impute=lambda cells, genes: data.to_log(mean[genes], cells, genes))
 
 
-def group_mean(data: Scaled, *, seed: int, device: str) -> Fit:
+def group_mean(data: Scaled, *, seed: int, device: str, zeros: bool = False) -> Fit:
     """The mean of the gene over the cells of the same true group in which it was observed.
 
-    A gene that was never observed in a group gets its mean over all groups.
+    A gene that was never observed in a group gets its mean over all groups. With `zeros`, the mean
+    is over all cells of the group.
     """
     groups, group = np.unique(_labels(data), return_inverse=True)
-    overall = nonzero_mean(data.X)
-    means = np.array([nonzero_mean(data.X[group == g], overall) for g in range(len(groups))])
+    of_group = [data.X[group == g] for g in range(len(groups))]
+    if zeros:
+        means = np.array([_gene_mean(X) for X in of_group])
+    else:
+        overall = nonzero_mean(data.X)
+        means = np.array([nonzero_mean(X, overall) for X in of_group])
     return Fit(impute=_lookup(data, means, group))
 
 
@@ -76,6 +89,11 @@ def nonzero_mean(X: sparse.csr_matrix, default: np.ndarray | float = 0.0) -> np.
     n_observed = np.bincount(X.indices, minlength=X.shape[1])
     mean = np.broadcast_to(np.asarray(default, dtype=np.float64), total.shape).copy()
     return np.divide(total, n_observed, out=mean, where=n_observed > 0)
+
+
+def _gene_mean(X: sparse.csr_matrix) -> np.ndarray:
+    """Mean of each gene over all cells, (n_genes,)."""
+    return np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()
 
 
 def _lookup(data: Scaled, means: np.ndarray, group: np.ndarray) -> Impute:

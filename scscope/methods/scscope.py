@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+
 from scscope.data import Scaled
 from scscope.errors import NotApplicable
 from scscope.methods.fit import Fit
@@ -38,6 +40,7 @@ def scscope(
 
     batch_key = "batch" if correct_batches else None
     cells = _with_batches(data) if correct_batches else data.X
+    fitted_to = cells if data.train is None else _rows(cells, data.train)
     model = ScScope(
         preset=preset,
         seed=seed,
@@ -45,10 +48,15 @@ def scscope(
         n_devices=n_devices,
         batch_key=batch_key,
         **settings,
-    ).fit(cells)
+    ).fit(fitted_to)
+    applied_to = None if data.train is None else cells
+
+    def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
+        return data.to_log(model.impute(cells, genes, applied_to), cells, genes)
+
     return Fit(
-        latent=model.transform(),
-        impute=lambda cells, genes: data.to_log(model.impute(cells, genes), cells, genes),
+        latent=model.transform(applied_to),
+        impute=impute,
         transform=lambda others: model.transform(
             SimpleNamespace(X=others.X, obs=_batches(others)) if correct_batches else others.X
         ),
@@ -67,6 +75,13 @@ def _batches(data: Scaled):
     import pandas as pd
 
     return pd.DataFrame({"batch": data.batch})
+
+
+def _rows(cells, chosen: np.ndarray):
+    """Some of the cells, bool of shape (n_cells,), in the form in which they come."""
+    if not isinstance(cells, SimpleNamespace):
+        return cells[chosen]
+    return SimpleNamespace(X=cells.X[chosen], obs=cells.obs[chosen])
 
 
 def ae(data: Scaled, *, seed: int, device: str, **settings) -> Fit:

@@ -19,9 +19,11 @@ class Metric:
     ----------
     kind
         What it compares. "clustering": true labels and clusters. "imputation": true and predicted
-        values on the scale of `scscope.data.log_normalised`. "cost": nothing, it is measured while
-        cells are clustered. "mixing": batches and latent. "rare": as "clustering", given the names
-        of the rare types. "octile": as "imputation", given the octile of the gene of each target.
+        values on the scale of `scscope.data.log_normalised`, of entries that were missed or hidden.
+        "octile": as "imputation", given the octile of the gene of each target. "thinning": as
+        "imputation", of molecules that were hidden, which are drawn and no truth. "cost": nothing,
+        it is measured while cells are clustered. "mixing": batches and latent. "rare": as
+        "clustering", given the names of the rare types.
     title
         Label of its axis.
     low, high
@@ -33,15 +35,18 @@ class Metric:
     function
         Takes the truth and the result, two arrays of the same length, and what it is given
         beside; None for a cost.
+    of_rest
+        Whether it is given only the cells of types that the dataset does not `leave_out`.
     """
 
-    kind: Literal["clustering", "imputation", "cost", "mixing", "rare", "octile"]
+    kind: Literal["clustering", "rare", "cost", "mixing", "imputation", "octile", "thinning"]
     title: str
     low: float
     high: float
     higher_is_better: bool | None
     needs_truth: bool
     function: Callable[..., float] | None
+    of_rest: bool = False
 
     @property
     def needs_clusters(self) -> bool:
@@ -82,6 +87,35 @@ METRICS = {
         needs_truth=True,
         function=clustering.nmi,
     ),
+    "macro_f1": Metric(
+        kind="clustering",
+        title="F1, mean over types",
+        low=0,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=clustering.macro_f1,
+    ),
+    "ari_rest": Metric(
+        kind="clustering",
+        title="ARI of the rarer types",
+        low=-0.5,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=clustering.ari,
+        of_rest=True,
+    ),
+    "ami_rest": Metric(
+        kind="clustering",
+        title="AMI of the rarer types",
+        low=-1,
+        high=1,
+        higher_is_better=True,
+        needs_truth=True,
+        function=clustering.ami,
+        of_rest=True,
+    ),
     "n_clusters": Metric(
         kind="clustering",
         title="number of clusters",
@@ -117,6 +151,15 @@ METRICS = {
         higher_is_better=False,
         needs_truth=True,
         function=imputation.zero_prediction,
+    ),
+    "thinning_loss": Metric(
+        kind="thinning",
+        title="Poisson deviance of hidden molecules",
+        low=0,
+        high=math.inf,
+        higher_is_better=False,
+        needs_truth=True,
+        function=imputation.thinning_loss,
     ),
     "cluster_seconds": Metric(
         kind="cost",

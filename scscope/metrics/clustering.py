@@ -30,6 +30,19 @@ def nmi(label: np.ndarray, clusters: np.ndarray) -> float:
     return float(normalized_mutual_info_score(label, clusters, average_method="arithmetic"))
 
 
+def macro_f1(label: np.ndarray, clusters: np.ndarray) -> float:
+    """Mean over the types of the best F1 that any cluster has with the type.
+
+    Every type counts the same, however few cells it has. Two types may have the same best cluster,
+    which then is a bad match for one of them at least.
+    """
+    from sklearn.metrics.cluster import contingency_matrix
+
+    joint = contingency_matrix(*_aligned(label, clusters))
+    sizes = joint.sum(axis=1, keepdims=True) + joint.sum(axis=0, keepdims=True)
+    return float((2 * joint / sizes).max(axis=1).mean())
+
+
 def n_clusters(label: np.ndarray | None, clusters: np.ndarray) -> float:
     """Number of clusters, without the cells that have none. `label` is not used."""
     clusters = np.asarray(clusters)

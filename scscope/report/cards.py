@@ -49,6 +49,7 @@ def card_of(cards: list[dict]) -> dict:
             facts.append((kind, sizes_in_words(first[kind])))
     if "targets" in first:
         facts.append(("imputation targets", targets_in_words(first["targets"])))
+    facts += history(first)
     return {
         "dataset": first["dataset"],
         "source": first["source"],
@@ -59,6 +60,28 @@ def card_of(cards: list[dict]) -> dict:
         "groups": bars(sorted(first["groups"].values(), reverse=True)),
         "axis": (f"{sizes['min']:,.0f}", f"{sizes['max']:,.0f}"),
     }
+
+
+def history(card: dict) -> list[tuple[str, str]]:
+    """What a card says of where its data come from: files, steps, labels, facts and surprises."""
+    facts = []
+    if card.get("labels"):
+        facts.append(("labels", card["labels"]))
+    facts += [("step", step_in_words(step)) for step in card.get("steps", [])]
+    facts += list(card.get("facts", {}).items())
+    facts += [("note", note) for note in card.get("notes", [])]
+    facts += [
+        ("file", f"{file['name']}, {file['bytes']:,} bytes, sha256 {file['sha256']}")
+        for file in card.get("files", [])
+    ]
+    return facts
+
+
+def step_in_words(step: dict) -> str:
+    """Shape, and share of zeros where it is known, after a step of the preparation."""
+    shape = f"{step['step']}: {step['n_cells']:,} cells × {step['n_genes']:,} genes"
+    sparsity = step["sparsity"]
+    return shape if sparsity is None else f"{shape}, {100 * sparsity:.1f} % zeros"
 
 
 def bars(heights: list[float]) -> list[tuple[float, float, float, float]]:

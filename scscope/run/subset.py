@@ -34,7 +34,14 @@ class Subset:
 
 
 def fit_on(
-    method: Callable, data: Scaled, n_fitted: int, *, seed: int, subset_seed: int, device: str, **params
+    method: Callable,
+    data: Scaled,
+    n_fitted: int,
+    *,
+    seed: int,
+    subset_seed: int,
+    device: str,
+    **params,
 ) -> tuple[Fit, Subset]:
     """Fit a method to random cells.
 
@@ -83,7 +90,7 @@ def some_cells(data: Scaled, cells: np.ndarray) -> Scaled:
     """Some cells of a dataset, on the scale that it has as a whole."""
     columns = {
         name: None if values is None else values[cells]
-        for name, values in (("batch", data.batch), ("label", data.label))
+        for name, values in (("batch", data.batch), ("label", data.label), ("train", data.train))
     }
     return replace(
         data, X=data.X[cells], cells=data.cells[cells], total=data.total[cells], **columns

@@ -43,6 +43,11 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     """Run the request and write its arrays to `folder`; return seconds by phase, and the record."""
     clock = [time.perf_counter()]
     data = scaled(read_dataset(request["data"]), request["scale"], with_labels=request["oracle"])
+    if data.train is not None and not request.get("inductive"):
+        raise NotApplicable(
+            "The cells of this dataset are split into those to train on and those to validate on, and "
+            "the method does not declare that it can be applied to new cells."
+        )
     targets = read_targets(request["targets"])
     clock.append(time.perf_counter())
 

@@ -59,6 +59,7 @@ def test_scales_by_hand():
         "counts": COUNTS,
         "size": size,
         "log": np.log1p(size),
+        "log_counts": np.log1p(COUNTS),
         "size_unit": size / size.std(axis=0),
         "log_unit": np.log1p(size) / np.log1p(size).std(axis=0),
         "rounded": COUNTS,

@@ -246,3 +246,31 @@ def test_purposes_and_seeds_draw_different_numbers():
     assert derive_seed(3, "fit") == derive_seed(3, "fit") < 2**32
     with pytest.raises(ValueError, match="non-negative integer, got -1"):
         derive_seed(-1, "fit")
+
+
+def test_scores_of_the_rarer_types_leave_out_the_common_one():
+    """Found apart in the whole; among the rarer types alone, one cluster says nothing."""
+    given = np.where(LABEL == "a", "0", "1")
+    asked = {"metrics": ["ari", "ari_rest", "macro_f1"], "clusterers": [], "seed": 0}
+    run = Run("ok", None, given, None)
+    rows, _ = evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=["a"], **asked)
+    found = values(rows)
+    assert found["given", "ari"] == pytest.approx(adjusted_rand_score(LABEL, given))
+    assert found["given", "ari_rest"] == 0
+    rows, _ = evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), **asked)
+    assert ("given", "ari_rest") not in values(rows)
+    with pytest.raises(
+        ValueError, match="names 'd', which no cell is labelled with. Labels: a, b, c"
+    ):
+        evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=["d"], **asked)
+    with pytest.raises(ValueError, match="names all labels"):
+        evaluate(run, dataset(LABEL), NO_TARGETS, gives=("labels",), leave_out=[*"abc"], **asked)
+
+
+def test_a_failed_run_has_rows_of_the_rarer_types_too():
+    asked = {"metrics": ["ari_rest"], "clusterers": ["kmeans"], "seed": 0, "leave_out": ["a"]}
+    rows, _ = evaluate(
+        Run("error", None, None, None), dataset(LABEL), NO_TARGETS, gives=("latent",), **asked
+    )
+    assert list(values(rows)) == [("kmeans", "ari_rest")]
+    assert np.isnan(rows[0]["value"])

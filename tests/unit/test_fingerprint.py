@@ -74,6 +74,16 @@ def test_what_changes_a_methods_fingerprint(library, file, old, new, changed):
     assert {name for name in before if before[name] != after[name]} == changed
 
 
+def test_where_data_are_fetched_from_changes_nothing(library, tmp_path):
+    """Real sets verify what they read; a new address of a file must not rerun their fits."""
+    importing = tmp_path / "prepare.py"
+    importing.write_text("from scscope.datasets.checks import verify\nverify()\n")
+    before = fingerprint(importing)
+    library("datasets/catalogue.py", "MB = 10**6", "MB = 2**20")
+    library("datasets/transfer.py", "MAX_REDIRECTS = 5", "MAX_REDIRECTS = 6")
+    assert fingerprint(importing) == before
+
+
 def test_a_table_that_a_panel_reads_counts(library, tmp_path):
     before = fingerprint("scscope.figures.figure_1"), fingerprint(PCA)
     library("figures/reference/fig1c.csv", "0.94,", "0.95,")

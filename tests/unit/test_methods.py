@@ -108,8 +108,13 @@ def entries(data):
     return np.indices(data.X.shape).reshape(2, -1)
 
 
-def test_no_imputation_predicts_zero(data):
-    assert not fit("no_imputation", data).impute(*entries(data)).any()
+@pytest.mark.parametrize("scale", ["counts", "size", "log_unit"])
+def test_no_imputation_predicts_what_is_observed(data, scale):
+    cells, genes = entries(data)
+    expected = scaled(data, "log").X.toarray()[cells, genes]
+    assert (expected == 0).any()
+    found = fit("no_imputation", data, scale).impute(cells, genes)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", ["size", "size_unit"])

@@ -193,3 +193,23 @@ def test_values_that_are_not_finite_are_counted(name, wrong):
         score(name, np.zeros(4), values)
     with pytest.raises(ValueError, match="`true` has 2 NaN or infinite values out of 4"):
         score(name, values, np.zeros(4))
+
+
+def test_macro_f1_by_hand_and_blind_to_the_size_of_types():
+    label = np.array(["rod"] * 90 + ["cone"] * 6 + ["glia"] * 4)
+    assert score("macro_f1", label, np.repeat([0, 1, 2], [90, 6, 4])) == 1
+    # Rods alone are found: 1, and for all others one cluster of 10 with 6 and 4 of theirs.
+    found = score("macro_f1", label, np.repeat([0, 1], [90, 10]))
+    assert found == pytest.approx((1 + 2 * 6 / (6 + 10) + 2 * 4 / (4 + 10)) / 3)
+    # Splitting rods in halves costs them a third of their F1 and the others nothing.
+    halves = np.repeat([0, 1, 2, 3], [45, 45, 6, 4])
+    assert score("macro_f1", label, halves) == pytest.approx((2 * 45 / (90 + 45) + 2) / 3)
+
+
+def test_the_thinning_loss_by_hand():
+    true, predicted = np.array([0.0, 2.0, 4.0]), np.array([1.0, 2.0, 0.0])
+    floor = 1e-6
+    deviance = 2 * np.array([1.0, 0.0, 4 * np.log(4 / floor) - 4 + floor])
+    found = score("thinning_loss", np.log1p(true), np.log1p(predicted))
+    assert found == pytest.approx(deviance.mean())
+    assert np.isnan(score("thinning_loss", np.array([]), np.array([])))

@@ -377,6 +377,29 @@ def test_synthetic_and_negative_data_are_said_to_be():
     assert "10.0 %, fed to methods as zeros" in html
 
 
+def test_a_data_card_of_a_real_set_tells_its_history():
+    told = card(
+        labels="39 clusters by their authors",
+        steps=[
+            {"step": "as published", "n_cells": 49_300, "n_genes": 24_658, "sparsity": 0.971},
+            {"step": "drawn", "n_cells": 5_000, "n_genes": 384, "sparsity": None},
+        ],
+        facts={"held out": "mask, share 0.1"},
+        notes=["cells: 1, where 2 is stated."],
+        files=[{"name": "x.gz", "bytes": 1_234, "sha256": "ab" * 32}],
+    )
+    facts = data_cards([told])[0]["facts"]
+    assert [
+        ("labels", "39 clusters by their authors"),
+        ("step", "as published: 49,300 cells × 24,658 genes, 97.1 % zeros"),
+        ("step", "drawn: 5,000 cells × 384 genes"),
+        ("held out", "mask, share 0.1"),
+        ("note", "cells: 1, where 2 is stated."),
+        ("file", f"x.gz, 1,234 bytes, sha256 {'ab' * 32}"),
+    ] == facts[-6:]
+    assert "97.1 % zeros" in page(cards=(told,))
+
+
 def test_names_in_data_cards_are_text():
     html = page(cards=(card(dataset="<script>x</script>", groups={"<b>": 1}),))
     assert html.count("<script") == 1

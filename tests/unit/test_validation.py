@@ -10,6 +10,7 @@ import yaml
 
 from scscope.cluster import CLUSTERERS
 from scscope.data import SCALES, VALUES
+from scscope.datasets.sets import SETS
 from scscope.figures import PANELS
 from scscope.methods import METHODS
 from scscope.methods.scscope import scscope
@@ -119,7 +120,7 @@ def enum(definition, key):
 def test_the_schema_knows_what_is_registered():
     assert enum("method", "use") == list(METHODS)
     assert enum("method", "scale") == list(SCALES)
-    assert enum("dataset", "source") == [*SIMULATORS, "file"]
+    assert enum("dataset", "source") == [*SIMULATORS, "file", "heldout", *SETS]
     assert enum("file", "values") == list(VALUES)
     assert enum("scscope", "preset") == list(PRESETS)
     study = SCHEMA["$defs"]["study"]["properties"]

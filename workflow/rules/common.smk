@@ -1,6 +1,7 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
 import os
+import re
 import sys
 from importlib.util import find_spec
 from itertools import product
@@ -14,7 +15,10 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
 from scscope.claims.read import claim_errors
+from scscope.datasets.catalogue import CATALOGUE, files_of
+from scscope.datasets.download import not_a_mirror
 from scscope.datasets.files import check_reading
+from scscope.datasets.sets import SETS
 from scscope.figures import COMPOSITES, PANELS, panels_of
 from scscope.fingerprint import fingerprint
 from scscope.methods.own.entries import (
@@ -26,6 +30,7 @@ from scscope.methods.own.entries import (
     method_of_entry,
     params_of_entry,
 )
+from scscope.metrics import METRICS
 from scscope.run.queue import settle
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
@@ -45,79 +50,19 @@ def reading_of(dataset):
     return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
 
 
-def runs_of(method):
-    """Dataset and seed of each run of a method, in any study."""
-    for study in config["studies"].values():
-        if method in study["methods"]:
-            yield from ((dataset, seed) for dataset in study["datasets"] for seed in study["seeds"])
+# Nothing below is read of a config that cannot be used.
+include: "check.smk"
 
 
-def site_errors():
-    """What is wrong with the description of the cluster, as sentences."""
-    if "SCSCOPE_SITE" in os.environ and not SITE_FILE.exists():
-        yield f"SCSCOPE_SITE: there is no file '{SITE_FILE}'."
-    for key in sorted(set(SITE) - set(SITE_KEYS)):
-        yield f"{SITE_FILE}: {unknown_name('key', key, SITE_KEYS)}"
-    if SITE.get("gpu_model") and not SITE.get("gpus"):
-        yield f"{SITE_FILE}: `gpu_model` without GPUs; `gpus` is how many jobs may hold together."
-
-
-def config_errors():
-    """What is wrong with the config, as sentences."""
-    schema = yaml.safe_load(Path(workflow.basedir, "schemas/config.schema.yaml").read_text())
-    broken = schema_errors(config, schema)
-    yield from broken
-    if broken:
-        return
-    drawn = {}
-    for name, study in config["studies"].items():
-        for kind in ("datasets", "methods"):
-            for entry in sorted(set(study[kind]) - set(config[kind])):
-                yield f"studies.{name}.{kind}: {unknown_name('name', entry, config[kind])}"
-        for panel in study["panels"]:
-            if panel in drawn:
-                yield f"studies.{name}.panels: {panel} is drawn by {drawn[panel]} already."
-            drawn[panel] = name
-    for name, dataset in config["datasets"].items():
-        for key in ("path", "labels_file"):
-            if key in dataset and not Path(dataset[key]).is_file():
-                yield f"datasets.{name}.{key}: there is no file {dataset[key]!r}."
-        try:
-            if dataset["source"] == "file":
-                check_reading(dataset["path"], **reading_of(dataset))
-            else:
-                SIMULATORS[dataset["source"]].refuse_wrong(dataset["params"])
-        except ValueError as error:
-            yield f"datasets.{name}: {error}"
-        if "stands_for" in dataset and not name.startswith("synthetic_"):
-            yield f"datasets.{name}: it stands for real data: call it synthetic_{name}."
-    yield from site_errors()
-    for name, study in config["studies"].items():
-        for method in study["methods"] if study.get("timing") else ():
-            if words := epochs_not_fixed(config["methods"].get(method, {})):
-                yield f"studies.{name}: it compares times, so {words} (methods.{method})."
-    for name, entry in config["methods"].items():
-        for words in entry_errors(entry, list(runs_of(name))):
-            yield f"methods.{name}.{words}"
-    if path := config.get("claims"):
-        if Path(path).is_file():
-            yield from (
-                f"{path}: {error}" for error in claim_errors(yaml.safe_load(Path(path).read_text()))
-            )
-        else:
-            yield f"claims: there is no file {path!r}."
-    if reason := not_writable(RESULTS):
-        yield f"pathvars.results: {reason}"
-
-
-# Jobs need not check again what the main process has checked.
-if workflow.is_main_process and (errors := list(config_errors())):
-    raise WorkflowError("The config cannot be used:\n  " + "\n  ".join(errors))
-
-DATASETS, STUDIES = config["datasets"], config["studies"]
+DATASETS = config["datasets"]
+STUDIES = {name: config["studies"][name] for name in config.get("only", config["studies"])}
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
-PREPARED = [name for name in DATASETS if name not in SIMULATED]
+PREPARED = [name for name in DATASETS if DATASETS[name]["source"] == "file"]
+REAL = [name for name in DATASETS if DATASETS[name]["source"] in SETS]
+HELD_OUT = [name for name in DATASETS if DATASETS[name]["source"] == "heldout"]
+# Names of all files that the catalogue of real data sets knows.
+RAW_FILES = {file.name for files in CATALOGUE.values() for file in files}
 METHODS = {name: method_of_entry(name, entry) for name, entry in config["methods"].items()}
 GPU_METHODS = [name for name in METHODS if METHODS[name].uses_gpu]
 CPU_METHODS = [name for name in METHODS if name not in GPU_METHODS]
@@ -158,8 +103,8 @@ wildcard_constraints:
 
 
 def data_of(dataset, seed, suffix):
-    """Path of a file of a dataset: one for each seed if it is simulated, else one."""
-    stem = f"{dataset}/seed_{seed}" if dataset in SIMULATED else dataset
+    """Path of a file of a dataset: one for each seed if it is simulated or held out, else one."""
+    stem = f"{dataset}/seed_{seed}" if dataset in SIMULATED + HELD_OUT else dataset
     return f"<results>/data/{stem}{suffix}"
 
 
@@ -169,6 +114,11 @@ def dataset_file(wildcards):
 
 def targets_file(wildcards):
     return data_of(wildcards.dataset, wildcards.seed, ".targets.npz")
+
+
+def whole_dataset(wildcards):
+    """The dataset that another is held out of."""
+    return data_of(DATASETS[wildcards.dataset]["of"], wildcards.seed, ".h5ad")
 
 
 def of_all_runs(pattern):
@@ -182,6 +132,23 @@ def cards_of_all_data():
     return sorted({data_of(dataset, seed, ".json") for dataset, _, seed in RUNS})
 
 
+def raw_files_of(source):
+    """Paths of the files of a real data set."""
+    return [f"<results>/raw/{source}/{file.name}" for file in files_of(source)]
+
+
+def origin_of(name):
+    """Source of a dataset, or of the dataset that it is held out of."""
+    dataset = DATASETS[name]
+    return origin_of(dataset["of"]) if "of" in dataset else dataset["source"]
+
+
+def raw_files_of_studies():
+    """Paths of all files of all real data sets that any study uses."""
+    used = {origin_of(name) for study in STUDIES.values() for name in study["datasets"]}
+    return [path for source in sorted(used & set(CATALOGUE)) for path in raw_files_of(source)]
+
+
 def code_of(script):
     """Parameter function: fingerprint of a script and of the library code that it uses."""
     # Every job reads this file and needs the fingerprint of its own rule alone.
@@ -192,6 +159,19 @@ def simulation_settings(wildcards):
     """What the config says of a simulated dataset that matters to its data."""
     dataset = DATASETS[wildcards.dataset]
     return {"keep_true": dataset.get("keep_true", True), "params": dataset["params"]}
+
+
+def preparation_settings(wildcards):
+    """What the config says of a dataset that matters to its data, without where it comes from."""
+    about = ("source", "of", "leave_out")
+    dataset = DATASETS[wildcards.dataset]
+    return {key: value for key, value in dataset.items() if key not in about}
+
+
+def set_code(wildcards):
+    """Fingerprint of what a real set depends on."""
+    real_set = SETS[DATASETS[wildcards.dataset]["source"]]
+    return fingerprint(real_set.module, Path(workflow.basedir, "scripts/prepare_set.py"))
 
 
 def simulation_source(wildcards):
@@ -226,6 +206,7 @@ def method_settings(wildcards):
         "uses_gpu": method.uses_gpu,
         "oracle": method.oracle,
         "asks": list(method.asks),
+        "inductive": method.inductive,
         "scale": entry["scale"],
         "params": params_of_entry(entry, search_path, **run),
         "fit_on": entry.get("fit_on"),
@@ -293,13 +274,18 @@ def measures_of(wildcards):
     return {
         kind: list(dict.fromkeys(name for study in asked for name in study[kind]))
         for kind in ("metrics", "clusterers")
-    }
+    } | {"leave_out": DATASETS[wildcards.dataset].get("leave_out", [])}
 
 
 def files_of_dataset(wildcards):
     """Files that a dataset is read from."""
     dataset = DATASETS[wildcards.dataset]
     return {key: dataset[key] for key in ("path", "labels_file") if key in dataset}
+
+
+def raw_files_of_dataset(wildcards):
+    """Downloaded files that a real dataset is made of."""
+    return raw_files_of(DATASETS[wildcards.dataset]["source"])
 
 
 def is_timed(wildcards):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scscope.atomic import write_text
 from scscope.data import imputation_targets, no_targets, write_dataset, write_targets
 from scscope.datasets.files import read_file
-from scscope.datasets.prepare import prepare
+from scscope.datasets.prepare import prepare, take_dropped
 from scscope.log import log_to
 from scscope.run.exclusive import stay_beside_others
 
@@ -19,7 +19,7 @@ log_to(snakemake.log[0])
 stay_beside_others()
 logger = logging.getLogger("scscope.prepare")
 settings = dict(snakemake.params.settings)
-path, source = settings.pop("path"), settings.pop("source")
+path, source = settings.pop("path"), snakemake.params.source
 reading = {key: settings.pop(key) for key in ("cells_in", "layer", "true_layer") if key in settings}
 
 try:
@@ -28,8 +28,7 @@ except (ValueError, OSError) as error:
     words = f"datasets.{snakemake.wildcards.dataset}: {error}"
     logger.info(words)
     sys.exit(words)
-counted = ("dropped_cells", "dropped_genes", "dropped_unlabelled")
-dropped = {key: int(data.uns.pop(key)) for key in counted}
+dropped = take_dropped(data)
 card = {
     "dataset": snakemake.wildcards.dataset,
     "source": f"{source}: {path}",

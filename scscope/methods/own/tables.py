@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scscope.datasets.files import examples, read_table
+from scscope.datasets.files import read_table
+from scscope.validation import examples
 
 logger = logging.getLogger("scscope.own")
 

@@ -1,0 +1,43 @@
+"""Make a dataset of the downloaded files of a real set."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scscope.atomic import write_text
+from scscope.data import no_targets, write_dataset, write_targets
+from scscope.datasets.prepare import finish
+from scscope.datasets.record import Record, files_card
+from scscope.datasets.sets import SETS
+from scscope.log import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+logger = logging.getLogger("scscope.prepare_set")
+real_set, record = SETS[snakemake.params.source], Record()
+settings = dict(snakemake.params.settings)
+raw = Path(snakemake.input[0]).parent
+
+try:
+    n_top_genes = settings.pop("n_top_genes", None)
+    if real_set.chooses_genes:
+        settings["n_top_genes"] = n_top_genes
+    data, dropped = finish(real_set.load()(raw, record, **settings), record, n_top_genes)
+except (ValueError, OSError) as error:
+    words = f"datasets.{snakemake.wildcards.dataset}: {error}"
+    logger.info(words)
+    sys.exit(words)
+card = {
+    "dataset": snakemake.wildcards.dataset,
+    "source": f"{snakemake.params.source}: {real_set.title}",
+    **write_dataset(data, snakemake.output.data),
+    **dropped,
+    **record.card(),
+    "files": files_card(map(Path, snakemake.input)),
+}
+write_targets(no_targets(), snakemake.output.targets)
+write_text(snakemake.output.card, json.dumps(card, indent=2) + "\n")
