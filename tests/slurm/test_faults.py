@@ -28,7 +28,7 @@ def assert_same_tables(checkout, undisturbed):
         pd.testing.assert_frame_equal(mine, theirs)
 
 
-def wait_until(what, process, seconds=180):
+def wait_until(what, process, seconds=300):
     deadline = time.monotonic() + seconds
     while not what():
         assert process.poll() is None, "Snakemake has ended"
