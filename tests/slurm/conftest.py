@@ -69,15 +69,15 @@ class OnCluster(Checkout):
         """How many times a fit has begun."""
         return len(list((self.folder / "begun").glob(f"{number}.*")))
 
-    def submit(self) -> subprocess.Popen:
+    def submit(self, target: str = "all") -> subprocess.Popen:
         """Start Snakemake with the profile for SLURM."""
-        return self.start("--profile", "slurm")
+        return self.start("--profile", "slurm", target=target)
 
-    def start(self, *options) -> subprocess.Popen:
+    def start(self, *options, target: str = "all") -> subprocess.Popen:
         """Start Snakemake; what it says goes to the file `said`."""
         with (self.folder / "said").open("a") as said:
             process = subprocess.Popen(
-                self.command("--workflow-profile", "tight", *options),
+                self.command("--workflow-profile", "tight", *options, target=target),
                 cwd=self.folder,
                 env=self.cluster.environment,
                 stdout=said,

@@ -1,7 +1,10 @@
 """Faults on a real SLURM: after each, the benchmark ends with the tables of an undisturbed run."""
 
+import errno
+import json
 import os
 import signal
+import subprocess
 import time
 
 import pandas as pd
@@ -84,21 +87,80 @@ def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(on_cluste
     assert "Nothing to be done" in on_cluster.run("--workflow-profile", "tight")
 
 
+SCORES = "scores/tiny/pca5/seed_0.tsv"
+
+
 def test_killed_without_a_queue_and_called_again_nothing_is_written_twice_at_one_time(
     on_cluster, undisturbed
 ):
     on_cluster.trouble(5, "wait")
     # Only Snakemake itself is killed: the fit that it had started goes on.
-    process = on_cluster.start()
+    process = on_cluster.start(target=f"results/{SCORES}")
     wait_until(lambda: on_cluster.begun(5), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
     on_cluster.run("--unlock")
-    process = on_cluster.start()
+    process = on_cluster.start(target=f"results/{SCORES}")
     waiting = "pca5/seed_0.log: waiting for a process that does this job already"
     wait_until(lambda: waiting in on_cluster.said(), process)
     assert on_cluster.begun(5) == 1
     on_cluster.end_trouble(5)
     assert process.wait(300) == 0, on_cluster.said()
-    assert_same_tables(on_cluster, undisturbed)
+    assert (on_cluster.results / SCORES).read_text() == (undisturbed.results / SCORES).read_text()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, of four megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(path):
+    """Write until nothing more fits on the disk."""
+    try:
+        with path.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                continue
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+
+
+def test_a_full_disk(on_cluster, undisturbed, small_disk):
+    on_cluster.config["pathvars"] = {"results": str(small_disk)}
+    options = ("--workflow-profile", "tight")
+    on_cluster.run(*options, target=f"{small_disk}/data/tiny/seed_0.h5ad")
+    fill(small_disk / "ballast")
+    target = f"{small_disk}/{SCORES}"
+    result = on_cluster.snakemake(*options, target=target)
+    assert result.returncode != 0
+    assert "No space left on device" in result.stdout
+    assert not (small_disk / SCORES).exists()
+
+    (small_disk / "ballast").unlink()
+    on_cluster.run(*options, target=target)
+    assert (small_disk / SCORES).read_text() == (undisturbed.results / SCORES).read_text()
+
+
+def ended_from_outside(checkout):
+    """Let the supervisor of each fit be killed, as a scheduler does it."""
+    checkout.edit(
+        "scscope/methods/pca.py",
+        "    meet_trouble(n_latent)",
+        "    import os, signal\n\n    os.kill(os.getppid(), signal.SIGKILL)",
+    )
+
+
+def test_a_fit_whose_every_attempt_is_killed_is_recorded(on_cluster):
+    ended_from_outside(on_cluster)
+    target = "results/runs/tiny/pca5/seed_0/status.json"
+    on_cluster.run("--workflow-profile", "tight", target=target)
+    status = json.loads((on_cluster.folder / target).read_text())
+    assert status["status"] == "error"
+    assert "each of 3 attempts was ended from outside" in status["message"]
+    # Is tried again by the next call, as what has failed is.
+    assert on_cluster.plan() != []
