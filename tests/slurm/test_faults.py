@@ -84,6 +84,9 @@ def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(on_cluste
     assert_same_tables(on_cluster, undisturbed)
     assert [on_cluster.begun(number) for number in (3, 4, 5, 6)] == [1, 1, 1, 1]
     assert "Nothing to be done" in on_cluster.run("--workflow-profile", "tight")
+    # What a fit was made from is known although Snakemake was gone when it ended.
+    on_cluster.config["methods"]["pca5"]["params"]["n_latent"] = 7
+    assert on_cluster.plan() == ["Evaluate pca5 on tiny, seed 0", "Fit pca5 to tiny, seed 0"]
 
 
 SCORES = "scores/tiny/pca5/seed_0.tsv"
