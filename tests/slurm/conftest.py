@@ -94,6 +94,8 @@ class OnCluster(Checkout):
             process.kill()
             process.wait()
         self.cluster.call("scancel", "--me", check=False)
+        resume = ("scontrol", "update", "NodeName=localhost", "State=RESUME")
+        self.cluster.call(*resume, check=False)
 
     def said(self) -> str:
         return (self.folder / "said").read_text()
@@ -114,6 +116,15 @@ def cluster():
             yield cluster
         finally:
             cluster.stop()
+
+
+@pytest.fixture
+def with_data(undisturbed, tmp_path):
+    """A checkout in which the data are there, and nothing is fitted."""
+    checkout = OnCluster(tmp_path, undisturbed.cluster)
+    shutil.copytree(undisturbed.results / "data", checkout.results / "data")
+    yield checkout
+    checkout.end()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What `snakemake --profile slurm` asks the queue for."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -13,9 +14,11 @@ pytestmark = pytest.mark.workflow
 FIT = "results/runs/tiny/two/seed_0"
 
 
-def run_on_two_devices(cluster, folder, gpus):
+def run_on_two_devices(undisturbed, folder, gpus):
     """Train a method with `n_devices: 2` through SLURM on a site with so many GPUs."""
+    cluster = undisturbed.cluster
     checkout = OnCluster(folder, cluster)
+    shutil.copytree(undisturbed.results / "data", checkout.results / "data")
     params = {"n_latent": 5, "max_epochs": 1, "n_devices": 2}
     checkout.config["methods"] = {"two": {"use": "scscope", "scale": "log", "params": params}}
     checkout.config["studies"]["main"]["methods"] = ["two"]
@@ -28,11 +31,11 @@ def run_on_two_devices(cluster, folder, gpus):
 
 
 def test_a_method_gets_gpus_where_the_site_has_some_and_gives_the_same_without(
-    cluster, tmp_path_factory
+    undisturbed, tmp_path_factory
 ):
-    with_gpus, job = run_on_two_devices(cluster, tmp_path_factory.mktemp("gpus"), 2)
+    with_gpus, job = run_on_two_devices(undisturbed, tmp_path_factory.mktemp("gpus"), 2)
     assert "TresPerJob=gres:gpu:2" in job
-    without, job = run_on_two_devices(cluster, tmp_path_factory.mktemp("none"), 0)
+    without, job = run_on_two_devices(undisturbed, tmp_path_factory.mktemp("none"), 0)
     assert "gpu" not in job
     status = [
         json.loads((each.folder / FIT / "status.json").read_text()) for each in (with_gpus, without)
