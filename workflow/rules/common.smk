@@ -187,6 +187,9 @@ def method_settings(wildcards):
 
 def gpus_of(wildcards):
     """GPUs of a deep method's job: as many as the devices it trains on."""
+    # A job on a cluster does not know that the profile allows none, and would ask for what it has not.
+    if workflow.remote_exec and not SITE.get("gpus"):
+        return 0
     return config["methods"][wildcards.method].get("params", {}).get("n_devices", 1)
 
 
