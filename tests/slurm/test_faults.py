@@ -1,7 +1,10 @@
 """Faults on a real SLURM: after each, the benchmark ends with the tables of an undisturbed run."""
 
+import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 
 import pandas as pd
@@ -28,7 +31,7 @@ def assert_same_tables(checkout, undisturbed):
         pd.testing.assert_frame_equal(mine, theirs)
 
 
-def wait_until(what, process, seconds=180):
+def wait_until(what, process, seconds=300):
     deadline = time.monotonic() + seconds
     while not what():
         assert process.poll() is None, "Snakemake has ended"
@@ -58,47 +61,106 @@ def test_memory_time_scancel_and_a_lost_node(on_cluster, undisturbed):
     assert [on_cluster.begun(number) for number in (3, 4, 5, 6)] == [2, 2, 2, 1]
 
 
-def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(on_cluster, undisturbed):
-    cluster = on_cluster.cluster
+def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(with_data, undisturbed):
+    cluster = with_data.cluster
     for number in (5, 6):
-        on_cluster.trouble(number, "wait")
-    process = on_cluster.submit()
-    wait_until(lambda: all(map(on_cluster.begun, (3, 4, 5, 6))), process)
+        with_data.trouble(number, "wait")
+    process = with_data.submit()
+    wait_until(lambda: all(map(with_data.begun, (3, 4, 5, 6))), process)
     # What is submitted from now on has to wait in the queue: the evaluation of the other fits.
     cluster.call("scontrol", "update", "NodeName=localhost", "State=DRAIN", "Reason=test")
     wait_until(lambda: cluster.jobs(states="PENDING"), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
-    on_cluster.run("--unlock")
-    process = on_cluster.submit()
-    wait_until(lambda: "Waiting for 2 jobs of a former call" in on_cluster.said(), process)
-    assert "Cancelling" in on_cluster.said()
+    with_data.run("--unlock")
+    process = with_data.submit()
+    wait_until(lambda: "Waiting for 2 jobs of a former call" in with_data.said(), process)
+    assert "Cancelling" in with_data.said()
     assert not cluster.jobs(states="PENDING")
     cluster.call("scontrol", "update", "NodeName=localhost", "State=RESUME")
     for number in (5, 6):
-        on_cluster.end_trouble(number)
-    assert process.wait(300) == 0, on_cluster.said()
-    assert_same_tables(on_cluster, undisturbed)
-    assert [on_cluster.begun(number) for number in (3, 4, 5, 6)] == [1, 1, 1, 1]
-    assert "Nothing to be done" in on_cluster.run("--workflow-profile", "tight")
+        with_data.end_trouble(number)
+    assert process.wait(300) == 0, with_data.said()
+    assert_same_tables(with_data, undisturbed)
+    assert [with_data.begun(number) for number in (3, 4, 5, 6)] == [1, 1, 1, 1]
+    assert "Nothing to be done" in with_data.run("--workflow-profile", "tight")
+    # What a fit was made from is known although Snakemake was gone when it ended.
+    with_data.config["methods"]["pca5"]["params"]["n_latent"] = 7
+    assert with_data.plan() == ["Evaluate pca5 on tiny, seed 0", "Fit pca5 to tiny, seed 0"]
+
+
+SCORES = "scores/tiny/pca5/seed_0.tsv"
 
 
 def test_killed_without_a_queue_and_called_again_nothing_is_written_twice_at_one_time(
-    on_cluster, undisturbed
+    with_data, undisturbed
 ):
-    on_cluster.trouble(5, "wait")
+    with_data.trouble(5, "wait")
     # Only Snakemake itself is killed: the fit that it had started goes on.
-    process = on_cluster.start()
-    wait_until(lambda: on_cluster.begun(5), process)
+    process = with_data.start(target=f"results/{SCORES}")
+    wait_until(lambda: with_data.begun(5), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
-    on_cluster.run("--unlock")
-    process = on_cluster.start()
+    with_data.run("--unlock")
+    process = with_data.start(target=f"results/{SCORES}")
     waiting = "pca5/seed_0.log: waiting for a process that does this job already"
-    wait_until(lambda: waiting in on_cluster.said(), process)
-    assert on_cluster.begun(5) == 1
-    on_cluster.end_trouble(5)
-    assert process.wait(300) == 0, on_cluster.said()
-    assert_same_tables(on_cluster, undisturbed)
+    wait_until(lambda: waiting in with_data.said(), process)
+    assert with_data.begun(5) == 1
+    with_data.end_trouble(5)
+    assert process.wait(300) == 0, with_data.said()
+    assert (with_data.results / SCORES).read_text() == (undisturbed.results / SCORES).read_text()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, of four megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def write_without_end(path):
+    with path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            continue
+
+
+def test_a_full_disk(with_data, undisturbed, small_disk):
+    with_data.config["pathvars"] = {"results": str(small_disk)}
+    options = ("--workflow-profile", "tight")
+    shutil.copytree(with_data.results / "data", small_disk / "data")
+    with pytest.raises(OSError, match="No space left"):
+        write_without_end(small_disk / "ballast")
+    target = f"{small_disk}/{SCORES}"
+    result = with_data.snakemake(*options, target=target)
+    assert result.returncode != 0
+    assert "No space left on device" in result.stdout
+    assert not (small_disk / SCORES).exists()
+
+    (small_disk / "ballast").unlink()
+    with_data.run(*options, target=target)
+    assert (small_disk / SCORES).read_text() == (undisturbed.results / SCORES).read_text()
+
+
+def ended_from_outside(checkout):
+    """Let the supervisor of each fit be killed, as a scheduler does it."""
+    checkout.edit(
+        "scscope/methods/pca.py",
+        "    meet_trouble(n_latent)",
+        "    import os, signal\n\n    os.kill(os.getppid(), signal.SIGKILL)",
+    )
+
+
+def test_a_fit_whose_every_attempt_is_killed_is_recorded(with_data):
+    ended_from_outside(with_data)
+    target = "results/runs/tiny/pca5/seed_0/status.json"
+    with_data.run("--workflow-profile", "tight", target=target)
+    status = json.loads((with_data.folder / target).read_text())
+    assert status["status"] == "error"
+    assert "each of 3 attempts was ended from outside" in status["message"]
+    # Is tried again by the next call, as what has failed is.
+    assert with_data.plan() != []

@@ -1,5 +1,6 @@
 """Conda environments: exact pins, the versions of the lock, and all that the rules' code imports."""
 
+import os
 import re
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from scscope.cli.doctor import needs_of, needs_of_method
 from scscope.methods import METHODS
 from tests.conftest import ROOT
+from tests.workflow.conftest import Checkout
 
 ENVS = sorted(ROOT.glob("envs/*.yaml"))
 # Name on PyPI -> name on conda-forge, where they differ.
@@ -112,3 +114,26 @@ def test_the_container_installs_the_lock():
     text = (ROOT / "envs/container.def").read_text()
     assert "requirements.lock" in text
     assert "python:3.11" in text
+
+
+CONDA = """#!/bin/sh
+case "$*" in
+  *--version*) echo 'conda 25.1.0' ;;
+  *config*) echo '{"get": {"channel_priority": "strict"}}' ;;
+  *info*) echo '{"conda_version": "25.1.0", "platform": "linux-64", "conda_prefix": "PLACE"}' ;;
+esac
+"""
+
+
+@pytest.mark.workflow
+def test_snakemake_finds_the_environment_of_each_family(tmp_path, monkeypatch):
+    checkout = Checkout(tmp_path)
+    for name in ("conda", "bin/activate"):  # stands in for conda, which nothing is asked to install
+        (tmp_path / "conda/bin").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conda" / name).write_text(CONDA.replace("PLACE", f"{tmp_path}/conda"))
+        (tmp_path / "conda" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/conda:{os.environ['PATH']}")
+    checkout.config["methods"]["ae"] = {"use": "ae", "scale": "log"}
+    checkout.config["studies"]["main"]["methods"].append("ae")
+    said = checkout.run("--list-conda-envs", "--sdm", "conda")
+    assert set(re.findall(r"^envs/([\w-]+)\.yaml", said, re.MULTILINE)) == {"base", "torch-cpu"}

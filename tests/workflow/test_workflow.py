@@ -317,10 +317,10 @@ def test_without_a_config_it_is_the_papers(checkout):
     result = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "simulate" in result.stdout + result.stderr
-    # Five dropout levels and six numbers of cells, ten seeds.
+    # Five dropout levels and six numbers of cells, ten seeds; one dataset for several GPUs, three.
     lines = (result.stdout + result.stderr).splitlines()
     jobs = dict(line.split() for line in lines if line.startswith("simulate"))
-    assert jobs == {"simulate": "60", "simulate_in_r": "50"}
+    assert jobs == {"simulate": "63", "simulate_in_r": "50"}
 
 
 def test_latents_are_finite_and_have_one_row_per_cell(finished):

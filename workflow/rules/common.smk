@@ -231,6 +231,9 @@ def environment_of(wildcards):
 
 def gpus_of(wildcards):
     """GPUs of a deep method's job: as many as the devices it trains on."""
+    # A job on a cluster does not know that the profile allows none, and would ask for what it has not.
+    if workflow.remote_exec and not SITE.get("gpus"):
+        return 0
     return config["methods"][wildcards.method].get("params", {}).get("n_devices", 1)
 
 
@@ -356,3 +359,27 @@ def wait_for_former_calls():
     if planned_too_early:
         workflow.persistence.unlock()
         os.execv(sys.executable, sys.orig_argv)
+    record_what_ended_unseen()
+
+
+def record_what_ended_unseen():
+    """Write down what results were made from whose job ended while Snakemake was gone.
+
+    Without it no change of a parameter would ever rerun them. What was edited after they were made is
+    another matter: nobody knows what they were made from.
+    """
+    read_by_jobs = (*ROOT.glob("scscope/**/*.py"), *ROOT.glob("workflow/**/*.*"))
+    edited = max(os.path.getmtime(path) for path in (*workflow.configfiles, *read_by_jobs))
+    unknown = []
+    for job in workflow.dag.jobs:
+        if workflow.dag.needrun(job) or job.is_local or workflow.persistence.has_metadata(job):
+            continue
+        if min(map(os.path.getmtime, job.output)) > edited:
+            workflow.async_run(workflow.persistence.finished(job))
+        else:
+            unknown.append(job.output[0])
+    if unknown:
+        logger.warning(
+            f"{len(unknown)} results, such as {unknown[0]}, came while Snakemake was gone, and config "
+            "or code were edited since: --forcerun their rules if that matters to them."
+        )

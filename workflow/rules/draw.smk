@@ -9,6 +9,8 @@ rule draw:
         "<logs>/draw/{panel}.log",
     benchmark:
         "<benchmarks>/draw/{panel}.tsv"
+    # From small tables, in seconds: less than it takes to submit.
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:
