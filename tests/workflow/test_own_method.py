@@ -146,7 +146,6 @@ def plan(folder):
 def test_an_edit_reruns_its_own_fits_and_nothing_else(followed, file, old, new, again):
     path = followed[0] / file
     text, times = path.read_text(), path.stat()
-    assert plan(followed[0]) == set()
     path.write_text(text.replace(old, new, 1))
     try:
         assert plan(followed[0]) == again
