@@ -18,6 +18,10 @@ from scscope.figures.tables import (
     with_names,
 )
 
+NAME_LINE, LETTER = (
+    7,
+    4.0,
+)  # height of a control's name, and width of its letters at most, in points
 METRICS = {"ari": "ARI", "n_clusters": "Number of clusters"}
 COLUMNS = 3  # datasets side by side
 LINE, FRAME, LEGEND = (
@@ -52,8 +56,9 @@ def scores_by_method(scores: pd.DataFrame) -> Figure:
         rows = rows[rows["metric"] == metric]
         _method_axis(axes, entries, named=i % COLUMNS == 0)
         _value_axis(axes, rows, metric)
-        axes.set_title(dataset, loc="left", fontweight="bold", pad=10)
-        _draw_controls(axes, rows[rows["control"]])
+        width = WIDTH / min(len(datasets), COLUMNS)
+        n_lines = _draw_controls(axes, rows[rows["control"]], width)
+        axes.set_title(dataset, loc="left", fontweight="bold", pad=3 + NAME_LINE * n_lines)
         _draw_entries(axes, rows, entries, clusterers, styles(methods))
     _draw_legend(rest, scores, clusterers)
     return figure
@@ -93,7 +98,11 @@ def _value_axis(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
         axes.set_xlim(0, 1.3 * highest if highest > 0 else 1)
 
 
-def _draw_controls(axes: Axes, rows: pd.DataFrame) -> None:
+def _draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
+    """Lines of the controls with their names above; return in how many lines these stand.
+
+    `width` is that of the panel, in inches.
+    """
     ends = []
     for i, (name, group) in enumerate(rows.groupby("name")):
         values = outcome(group).values
@@ -101,9 +110,18 @@ def _draw_controls(axes: Axes, rows: pd.DataFrame) -> None:
             dashes = DASHES[i % len(DASHES)]
             axes.axvline(values.mean(), color=GREY, linewidth=0.6, dashes=dashes, zorder=1)
             ends.append((values.mean(), name))
-    for x, name in ends:
+    low, high = axes.get_xlim()
+    letter = (high - low) * LETTER / (72 * width)  # in units of the axis
+    lines: list[float] = []  # where the last name of each line ends
+    for x, name in sorted(ends):
+        half = letter * len(name) / 2
+        free = [i for i, end in enumerate(lines) if end < x - half]
+        line = free[0] if free else len(lines)
+        lines[line : line + 1] = [x + half + letter]
         where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
-        axes.annotate(name, (x, 1), (0, 2), **where, ha="center", va="bottom", **marks.NOTE)
+        place = (0, 2 + NAME_LINE * line)
+        axes.annotate(name, (x, 1), place, **where, ha="center", va="bottom", **marks.NOTE)
+    return len(lines)
 
 
 def _draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:

@@ -212,6 +212,28 @@ def test_a_daemon_that_left_the_session_is_ended_too(run, tmp_path):
     assert not any(running(int(pid)) for pid in pids)
 
 
+COMMAND = {"module": "scscope.methods.own.command", "function": "command", "body": None}
+
+
+def do(run, words, **limits):
+    about = {"words": words, "exchange": "h5ad", "values": {}, "search_path": None}
+    asks = ["folder", "threads", "targets"]
+    return run(**COMMAND, asks=asks, params={**about, "gives": ["latent"]}, **limits)
+
+
+def test_a_command_is_supervised_like_any_method(run):
+    status = do(run, "sleep {input} {output}")
+    assert status["status"] == "error"
+    assert "the command left with code 1: sleep: invalid time" in status["message"]
+    status = do(run, "sh -c 'sleep 323.5; true' {input} {output}", seconds=4)
+    assert status["status"] == "timeout"
+    kept = f"{sys.executable} -c 'import time; kept = bytearray(5 * 10**8).replace(bytes(1), bytes([1])); time.sleep(60)'"
+    status = do(run, f"{kept} {{input}} {{output}}", memory_mb=400)
+    assert status["status"] == "out_of_memory"
+    assert not [p for p in psutil.process_iter() if p.cmdline() == ["sleep", "323.5"]]
+    assert not (run.folder / ".partial").exists()
+
+
 def test_memory_of_a_daemon_counts(run):
     status = run(
         """
