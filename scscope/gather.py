@@ -13,7 +13,7 @@ from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]
-CHOICE = ["fit_on", "tuning_budget"]  # of an entry of the config, see config/README.md
+CHOICE = ["fit_on"]  # of an entry of the config
 COST = ["seconds", "peak_rss_mb"]
 RECORD = ["stopped", "epochs", "engine", "fitted_cells", "svm_space"]  # of what a method says of its fit, see `Fit.record`
 CARD = [

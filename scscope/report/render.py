@@ -10,6 +10,7 @@ import yaml
 
 from scscope.report import content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
+from scscope.report.methods import budgets_in_words, method_rows
 
 MAX_SVG = 1_500_000  # bytes; larger drawings are shown as pixels
 
@@ -68,6 +69,8 @@ def render(
         datasets=content.dataset_rows(datasets),
         cards=data_cards(cards),
         chart={"width": WIDTH, "height": HEIGHT, "second": WIDTH + GAP},
+        methods=method_rows(config),
+        budgets=budgets_in_words(method_rows(config)),
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         versions=versions,
         run_versions=runs["versions"].dropna().value_counts().sort_index().to_dict(),
