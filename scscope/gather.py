@@ -15,7 +15,13 @@ RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]
 CHOICE = ["fit_on"]  # of an entry of the config
 COST = ["seconds", "peak_rss_mb"]
-RECORD = ["stopped", "epochs", "engine", "fitted_cells", "svm_space"]  # of what a method says of its fit, see `Fit.record`
+RECORD = [
+    "stopped",
+    "epochs",
+    "engine",
+    "fitted_cells",
+    "svm_space",
+]  # of what a method says of its fit, see `Fit.record`
 CARD = [
     *("dataset", "seed", "source", "n_cells", "n_genes", "sparsity", "n_labels", "n_batches"),
     *("values", "dropped_cells", "dropped_genes", "dropped_unlabelled", "hash"),

@@ -34,7 +34,14 @@ class Subset:
 
 
 def fit_on(
-    method: Callable, data: Scaled, n_fitted: int, *, seed: int, subset_seed: int, device: str, **params
+    method: Callable,
+    data: Scaled,
+    n_fitted: int,
+    *,
+    seed: int,
+    subset_seed: int,
+    device: str,
+    **params,
 ) -> tuple[Fit, Subset]:
     """Fit a method to random cells.
 

@@ -82,7 +82,10 @@ def test_nothing_becomes_negative():
 
 
 def test_without_noise_there_is_none():
-    assert corruption_of(InMemory(sparse.csr_matrix((3, 3))), settings_of("paper"), "cpu", 0, 0) is None
+    assert (
+        corruption_of(InMemory(sparse.csr_matrix((3, 3))), settings_of("paper"), "cpu", 0, 0)
+        is None
+    )
 
 
 def gradient(engine, x, shown):
@@ -177,7 +180,10 @@ def _refuse(*_, **__):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"noise": -0.1}, "`noise` must be at least 0"), ({"drop": 1.0}, r"`drop` must be in \[0, 1\)")],
+    [
+        ({"noise": -0.1}, "`noise` must be at least 0"),
+        ({"drop": 1.0}, r"`drop` must be in \[0, 1\)"),
+    ],
 )
 def test_wrong_settings_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -1,8 +1,8 @@
 """Every registered method keeps the contract; controls give what they must."""
 
 import inspect
-from importlib.util import find_spec
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest

@@ -15,6 +15,7 @@ from matplotlib.image import imread
 from scscope.report import render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_tables, verdict
+from scscope.report.methods import budgets_in_words, method_rows
 from scscope.report.render import MAX_SVG, image
 from tests.conftest import need
 
@@ -115,12 +116,17 @@ def card(seed: int = 0, **facts) -> dict:
     }
 
 
-def page(hostile: str = "Mine", panels: tuple = (), cards: tuple = (card(),)) -> str:
+def page(
+    hostile: str = "Mine",
+    panels: tuple = (),
+    cards: tuple = (card(),),
+    config: dict | None = None,
+) -> str:
     return render(
         title="Demo",
         panels=panels,
         cards=cards,
-        config={"seeds": [0, 1, 2]},
+        config={"seeds": [0, 1, 2]} if config is None else config,
         versions={"torch": "2.13.0"},
         **tables(hostile),
     )
@@ -321,3 +327,37 @@ def test_page_is_as_wide_as_a_phone(chromium, tmp_path):
     # Wide things scroll in their own frame: the margin of the page stays white.
     assert picture.shape[1] == 390
     assert np.all(picture[:, -8:] == 1)
+
+
+def methods_of(html: str) -> str:
+    start = html.index('id="methods"')
+    return html[start : html.index('id="settings"')]
+
+
+def test_methods_are_shown_with_input_settings_and_tuning_budget():
+    config = {
+        "tuning_budget": 0,
+        "methods": {
+            "truth": {"use": "truth", "scale": "log"},
+            "dca_paper": {"use": "dca", "scale": "counts", "params": {"hidden_layers": [64, 50]}},
+            "magic": {"use": "magic", "scale": "size_unit", "label": "M", "fit_on": 20000},
+            "unused": {"use": "pca", "scale": "log"},
+        },
+        "studies": {"main": {"methods": ["truth", "dca_paper", "magic"]}},
+    }
+    rows = method_rows(config)
+    assert [row.method for row in rows] == ["dca_paper", "magic", "truth"]
+    assert rows[0].given == "counts, as observed"
+    assert rows[0].settings == "hidden_layers: [64, 50]"
+    assert rows[1].given == "size-normalised, no log, genes / s.d."
+    assert rows[1].fitted == "20,000 at random; the others by an SVM"
+    assert rows[1].settings == "its defaults"
+    assert budgets_in_words(rows) == "The tuning budget is the same for all methods: 0."
+    config["methods"]["magic"]["tuning_budget"] = 12
+    words = budgets_in_words(method_rows(config))
+    assert words == "The tuning budget is unequal. 0: dca_paper; 12: magic."
+    del config["tuning_budget"], config["methods"]["magic"]["tuning_budget"]
+    assert budgets_in_words(method_rows(config)) == "The tuning budget is not stated."
+    html = methods_of(page(config=config))
+    assert "counts, as observed" in html
+    assert "not stated" in html

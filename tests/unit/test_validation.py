@@ -10,10 +10,10 @@ import yaml
 
 from scscope.cluster import CLUSTERERS
 from scscope.data import SCALES, VALUES
-from scscope.figures import PANELS
-from scscope.methods import METHODS
 from scscope.dca.settings import DISTRIBUTIONS
 from scscope.dca.settings import Settings as DCASettings
+from scscope.figures import PANELS
+from scscope.methods import METHODS
 from scscope.methods.magic import magic
 from scscope.methods.pca import FILLS, SOLVERS, pca
 from scscope.methods.scscope import scscope
