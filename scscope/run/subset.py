@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scscope.data import Scaled, median_total
+from scscope.data import Scaled, Targets, median_total
 from scscope.methods.fit import Fit, checked_latent
 from scscope.methods.pca import pca
 
@@ -68,6 +68,8 @@ def fit_on(
     rng = np.random.default_rng(subset_seed)
     cells = np.sort(rng.choice(n_cells, n_fitted, replace=False))
     chosen = some_cells(data, cells)
+    if "targets" in params:  # of a method that is told in advance what will be asked of it
+        params["targets"] = some_targets(params["targets"], cells)
     fit = method(chosen, seed=seed, device=device, **params)
     own = fit.latent is not None and fit.transform is not None
     if own:
@@ -93,6 +95,13 @@ def some_cells(data: Scaled, cells: np.ndarray) -> Scaled:
     return replace(
         data, X=data.X[cells], cells=data.cells[cells], total=data.total[cells], **columns
     )
+
+
+def some_targets(targets: Targets, cells: np.ndarray) -> Targets:
+    """The targets in some cells (ascending), numbered among these."""
+    known = np.isin(targets.cell, cells)
+    place = np.searchsorted(cells, targets.cell[known])
+    return Targets(place, targets.gene[known], targets.value[known])
 
 
 def _impute(fit: Fit, data: Scaled, chosen: Scaled, fitted: np.ndarray) -> Callable:
