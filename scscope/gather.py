@@ -14,7 +14,7 @@ from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
 ABOUT_METHOD = ["label", "use", "scale", "control"]
-CHOICE = ["fit_on", "tuning_budget"]  # of an entry of the config, see config/README.md
+CHOICE = ["fit_on"]  # of an entry of the config
 COST = ["seconds", "peak_rss_mb"]
 RECORD = [
     "stopped",

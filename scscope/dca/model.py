@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from scscope.data import cell_totals, median_total
+from scscope.data import cell_totals
 from scscope.dca.network import Network
+from scscope.dca.scaling import scaling_of
 from scscope.dca.settings import Settings
-from scscope.dca.train import Input, train
+from scscope.dca.train import train
 from scscope.sources import InMemory
 
 
@@ -71,7 +72,7 @@ class DCA:
         fitted = counts if len(rows) == counts.shape[0] else counts[rows]
         generator = torch.Generator().manual_seed(self.seed)
         self.network_ = Network(counts.shape[1], self.settings, generator).to(self.device)
-        self.scaling_ = self._scaling(fitted, total[rows])
+        self.scaling_ = scaling_of(fitted, total[rows], self.device)
         part = next(InMemory(fitted).parts(np.random.default_rng(0), 1, self.device))
         self.history_, self.record_ = train(
             self.network_,
@@ -128,19 +129,6 @@ class DCA:
             x, _ = part.load(slice(None))
             factor = torch.from_numpy(size[chunk]).to(self.device)
             yield chunk, self.scaling_.of(x.to(self.device), factor)
-
-    def _scaling(self, counts: sparse.csr_matrix, total: np.ndarray) -> Input:
-        """Median total; mean and standard deviation (by n - 1) of each gene on the log scale."""
-        n_cells, median = counts.shape[0], median_total(total)
-        log = counts.astype(np.float64)
-        log.data = np.log1p(log.data * np.repeat(median / total, np.diff(log.indptr)))
-        mean = np.asarray(log.mean(axis=0)).ravel()
-        n_zeros = n_cells - np.bincount(log.indices, minlength=len(mean))
-        squares = np.bincount(log.indices, (log.data - mean[log.indices]) ** 2, len(mean))
-        sd = np.sqrt((squares + n_zeros * mean**2) / (n_cells - 1))
-        sd[sd < 1e-12] = 1.0
-        mean, sd = (torch.from_numpy(a.astype(np.float32)).to(self.device) for a in (mean, sd))
-        return Input(median, mean, sd)
 
 
 def _checked(counts: sparse.csr_matrix) -> sparse.csr_matrix:

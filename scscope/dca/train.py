@@ -1,13 +1,13 @@
 """Training of DCA: RMSprop, a learning rate that falls on a plateau, and early stopping."""
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from scscope.dca.network import Network
+from scscope.dca.scaling import Scaling
 from scscope.dca.settings import Settings
 from scscope.errors import Diverged
 from scscope.progress import Progress
@@ -20,33 +20,14 @@ CHUNK = 1_024  # cells that are looked at together without learning
 MAX_EPOCHS, NO_GAIN = "max_epochs", "no_gain"
 
 
-@dataclass(frozen=True)
-class Input:
-    """How counts become the network's input: log1p of counts by size factor, standardised.
-
-    Parameters
-    ----------
-    median
-        Median total of the cells that the network was fitted to.
-    mean, sd
-        Of each gene on the log scale, shape (n_genes,).
-    """
-
-    median: float
-    mean: Tensor
-    sd: Tensor
-
-    def size(self, total: np.ndarray) -> np.ndarray:
-        """Size factor of each cell, shape (n_cells,), from its total; 1 where that is 0."""
-        return np.where(total > 0, total / self.median, 1.0).astype(np.float32)
-
-    def of(self, counts: Tensor, size: Tensor) -> Tensor:
-        """The input, shape (n_cells, n_genes)."""
-        return (torch.log1p(counts / size[:, None]) - self.mean) / self.sd
-
-
 def train(
-    network: Network, part: Part, size: np.ndarray, scaling: Input, settings: Settings, *, seed: int
+    network: Network,
+    part: Part,
+    size: np.ndarray,
+    scaling: Scaling,
+    settings: Settings,
+    *,
+    seed: int,
 ) -> tuple[dict[str, list], dict]:
     """Fit the network, in place.
 
@@ -132,7 +113,7 @@ def step(
     part: Part,
     rows: np.ndarray,
     size: np.ndarray,
-    scaling: Input,
+    scaling: Scaling,
     clip: float,
 ) -> Tensor:
     """One step of the optimiser on some cells; their loss before it, shape ()."""
@@ -148,7 +129,7 @@ def step(
 
 @torch.no_grad()
 def mean_loss(
-    network: Network, part: Part, rows: np.ndarray, size: np.ndarray, scaling: Input
+    network: Network, part: Part, rows: np.ndarray, size: np.ndarray, scaling: Scaling
 ) -> float:
     """Loss of some cells, of a network that does not learn."""
     network.eval()

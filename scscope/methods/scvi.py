@@ -12,6 +12,8 @@ from scscope.methods.fit import Fit
 from scscope.methods.optional import require
 
 BATCH = "batch"
+# Arguments of `scvi.model.SCVI` that the config may name.
+MODEL_SETTINGS = ("n_hidden", "n_layers", "dropout_rate", "gene_likelihood", "dispersion")
 CELLS = 4_096  # for which expected values of all genes are held at a time
 
 
@@ -51,8 +53,7 @@ def scvi(
     n_samples
         Draws of the latent over which expected values are averaged.
     **model_settings
-        Further arguments of `scvi.model.SCVI`: "n_hidden", "n_layers", "dropout_rate",
-        "gene_likelihood", "dispersion".
+        Further arguments of `scvi.model.SCVI`, see `MODEL_SETTINGS`.
     """
     counts = counts_of(data)
     n_batches = 0 if data.batch is None else len(set(data.batch))

@@ -9,8 +9,12 @@ from scscope.figures.tables import SCALES
 from scscope.report.content import entries_of
 from scscope.settings import PRESETS, Settings, settings_of
 
+NOT_STATED = "not stated"
 
-def method_cards(runs: pd.DataFrame, methods: Mapping[str, Mapping]) -> list[dict]:
+
+def method_cards(
+    runs: pd.DataFrame, methods: Mapping[str, Mapping], *, budget: int | None = None
+) -> list[dict]:
     """One card for each method that ran, in the order of the benchmark, controls last.
 
     Parameters
@@ -19,6 +23,9 @@ def method_cards(runs: pd.DataFrame, methods: Mapping[str, Mapping]) -> list[dic
         The gathered table.
     methods
         Entries of the config by name.
+    budget
+        Number of settings of each method that were tried before the stated ones were chosen, where
+        its entry does not say; None if that is not stated.
 
     Returns
     -------
@@ -28,11 +35,15 @@ def method_cards(runs: pd.DataFrame, methods: Mapping[str, Mapping]) -> list[dic
     cards = []
     for entry in entries_of(runs).itertuples():
         own = runs[runs["method"] == entry.method]
-        settings = methods.get(entry.method, {}).get("params", {})
+        said = methods.get(entry.method, {})
+        settings = said.get("params", {})
         facts = [("uses", entry.use), ("input", scale_words(entry.scale))]
         facts += [("settings", words_of(settings) or "none to choose")]
         if preset := settings.get("preset"):
             facts.append((f"preset {preset}", words_of(resolved(settings))))
+        facts.append(("fitted to", cells_words(said.get("fit_on"))))
+        tried = said.get("tuning_budget", budget)
+        facts.append(("tuning budget", NOT_STATED if tried is None else str(tried)))
         for name, column in (("stopped by", "stopped"), ("computed by", "engine")):
             facts += [(name, counted(own[column]))] if column in own and any(own[column]) else []
         facts.append(("device", counted(own["device"])))
@@ -42,6 +53,30 @@ def method_cards(runs: pd.DataFrame, methods: Mapping[str, Mapping]) -> list[dic
         name = {"method": entry.method, "label": entry.label, "control": bool(entry.control)}
         cards.append({**name, "facts": facts})
     return cards
+
+
+def budgets_in_words(cards: list[dict]) -> str:
+    """Whether all methods but controls had the same tuning budget."""
+    budgets = {
+        card["method"]: dict(card["facts"])["tuning budget"]
+        for card in cards
+        if not card["control"]
+    }
+    found = sorted(set(budgets.values()))
+    if not budgets or found == [NOT_STATED]:
+        return "The tuning budget is not stated."
+    if len(found) == 1:
+        return f"The tuning budget is the same for all methods: {found[0]}."
+    groups = (
+        f"{budget}: {', '.join(name for name in budgets if budgets[name] == budget)}"
+        for budget in found
+    )
+    return f"The tuning budget is unequal. {'; '.join(groups)}."
+
+
+def cells_words(n_fitted: int | None) -> str:
+    """On which cells a method is fitted."""
+    return "all cells" if n_fitted is None else f"{n_fitted:,} at random; the others by an SVM"
 
 
 def resolved(settings: Mapping) -> dict:

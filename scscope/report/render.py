@@ -14,7 +14,7 @@ from scscope import __version__
 from scscope.report import cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
 from scscope.report.downloads import csv_uri, shown_scores
-from scscope.report.method_cards import method_cards
+from scscope.report.method_cards import budgets_in_words, method_cards
 from scscope.report.verdicts import headline, stability_words, verdicts
 
 SCRIPT = Path(__file__).with_name("page.js")
@@ -89,6 +89,8 @@ def render(
     further = [table for (metric, _), table in tables.items() if metric not in content.MAIN]
     script = SCRIPT.read_text()
     rows = content.score_rows(scores)
+    budget = config.get("tuning_budget")
+    shown_cards = method_cards(runs, config.get("methods", {}), budget=budget)
     return environment.get_template("template.html.j2").render(
         title=title,
         script=script,
@@ -122,7 +124,8 @@ def render(
             name: list(dict.fromkeys(row[name] for row in rows))
             for name in ("dataset", "metric", "clusterer", "scale")
         },
-        method_cards=method_cards(runs, config.get("methods", {})),
+        method_cards=shown_cards,
+        budgets=budgets_in_words(shown_cards),
         cite={
             "paper": cite.PAPER,
             "doi": cite.DOI,

@@ -68,7 +68,7 @@ def fit_on(
     rng = np.random.default_rng(subset_seed)
     cells = np.sort(rng.choice(n_cells, n_fitted, replace=False))
     chosen = some_cells(data, cells)
-    if "targets" in params:
+    if "targets" in params:  # of a method that is told in advance what will be asked of it
         params["targets"] = some_targets(params["targets"], cells)
     fit = as_fit(method(chosen, seed=seed, device=device, **params))
     own = fit.latent is not None and fit.transform is not None
@@ -98,10 +98,10 @@ def some_cells(data: Scaled, cells: np.ndarray) -> Scaled:
 
 
 def some_targets(targets: Targets, cells: np.ndarray) -> Targets:
-    """The targets in some cells, which are counted anew; their order stays."""
-    kept = np.isin(targets.cell, cells)
-    place = np.searchsorted(cells, targets.cell[kept])
-    return Targets(place, targets.gene[kept], targets.value[kept])
+    """The targets in some cells (ascending), numbered among these."""
+    known = np.isin(targets.cell, cells)
+    place = np.searchsorted(cells, targets.cell[known])
+    return Targets(place, targets.gene[known], targets.value[known])
 
 
 def _impute(fit: Fit, data: Scaled, chosen: Scaled, fitted: np.ndarray) -> Callable:

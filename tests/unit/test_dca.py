@@ -11,8 +11,9 @@ from scscope.data import Dataset, scaled
 from scscope.dca.likelihood import negative_binomial, zero_inflated
 from scscope.dca.model import DCA
 from scscope.dca.network import Network
+from scscope.dca.scaling import Scaling, scaling_of
 from scscope.dca.settings import DISTRIBUTIONS, Settings
-from scscope.dca.train import NO_GAIN, Input, optimiser_of, step
+from scscope.dca.train import NO_GAIN, optimiser_of, step
 from scscope.errors import NotApplicable
 from scscope.methods import METHODS
 from scscope.sources import InMemory
@@ -113,7 +114,7 @@ def test_input_and_steps_are_those_of_the_original(original):
     numbers, network = original
     counts = sparse.csr_matrix(numbers["counts"])
     total = numbers["counts"].sum(axis=1)
-    scaling = DCA()._scaling(counts, total)
+    scaling = scaling_of(counts, total, "cpu")
     size = scaling.size(total)
     np.testing.assert_allclose(size, numbers["size"], rtol=1e-6)
     x = scaling.of(torch.from_numpy(numbers["counts"]), torch.from_numpy(size))
@@ -254,5 +255,5 @@ def test_wrong_settings_are_refused(wrong, message):
 
 
 def test_input_of_new_cells_uses_what_was_fitted():
-    scaling = Input(median=10.0, mean=torch.zeros(2), sd=torch.ones(2))
+    scaling = Scaling(median=10.0, mean=torch.zeros(2), sd=torch.ones(2))
     np.testing.assert_allclose(scaling.size(np.array([20.0, 0.0])), [2, 1])

@@ -93,7 +93,7 @@ def test_a_table_that_a_panel_reads_counts(library, tmp_path):
 
 def test_a_relative_import_is_refused_because_it_could_not_be_followed(library):
     library("methods/pca.py", "from scscope.data import Scaled", "from .fit import Fit")
-    with pytest.raises(ValueError, match="pca.py, line 3: import by the full name"):
+    with pytest.raises(ValueError, match="pca.py, line 6: import by the full name"):
         fingerprint(PCA)
 
 

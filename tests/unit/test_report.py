@@ -22,7 +22,7 @@ from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
 from scscope.report.downloads import csv_uri
-from scscope.report.method_cards import method_cards
+from scscope.report.method_cards import budgets_in_words, method_cards
 from scscope.report.render import MAX_SVG, SCRIPT, image
 from scscope.report.verdicts import headline, stability_words, verdicts
 from tests.conftest import need
@@ -282,6 +282,22 @@ def test_method_cards_have_settings_input_and_versions():
     assert "learning_rate 0.001" in pca["preset paper"]
     assert pca["versions"] == "scscope 0.1.0"
     assert cards["mine"]["settings"] == "none to choose"
+
+
+def test_tuning_budgets_are_equal_or_declared_unequal():
+    runs = tables()["runs"]
+    entries = {"pca_log": {"use": "pca", "scale": "log", "fit_on": 20000}}
+    cards = method_cards(runs, entries, budget=0)
+    facts = dict(next(card["facts"] for card in cards if card["method"] == "pca_log"))
+    assert facts["fitted to"] == "20,000 at random; the others by an SVM"
+    assert facts["tuning budget"] == "0"
+    assert budgets_in_words(cards) == "The tuning budget is the same for all methods: 0."
+    entries["pca_log"]["tuning_budget"] = 12
+    words = budgets_in_words(method_cards(runs, entries, budget=0))
+    assert words.startswith("The tuning budget is unequal. 0: ")
+    assert "12: pca_log" in words
+    assert budgets_in_words(method_cards(runs, {})) == "The tuning budget is not stated."
+    assert "The tuning budget is not stated." in page()
 
 
 def test_how_to_cite_is_what_the_citation_file_says():

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.svm import LinearSVC
 
 from scscope.cluster.extend import extend_labels
-from scscope.data import Dataset, imputation_targets, log_normalised, scaled, write_targets
+from scscope.data import Dataset, Targets, imputation_targets, log_normalised, scaled, write_targets
 from scscope.evaluate import Run, evaluate, read_run
 from scscope.methods import METHODS
 from scscope.methods.fit import Fit
@@ -81,6 +81,22 @@ def test_what_is_imputed_in_fitted_cells_is_compared_at_the_size_of_all_cells(da
     np.testing.assert_allclose(found[subset.cells], expected[subset.cells], rtol=1e-4, atol=1e-6)
     others = np.setdiff1d(np.arange(N_CELLS), subset.cells)
     assert np.isnan(found[others]).all()
+
+
+def test_a_method_that_is_told_the_targets_is_told_those_of_its_cells(data):
+    told = []
+
+    def method(data, *, seed, device, targets):
+        told.append(targets)
+        return Fit(impute=lambda cells, genes: data.X[cells, genes].A1)
+
+    cell = np.arange(N_CELLS)
+    targets = Targets(cell, np.full(N_CELLS, 3), cell.astype(np.float32))
+    fit, subset = ask(method, data, targets=targets)
+    np.testing.assert_array_equal(told[0].cell, np.arange(N_FITTED))
+    np.testing.assert_array_equal(told[0].value, subset.cells)
+    found = fit.impute(subset.cells, np.full(N_FITTED, 3))
+    np.testing.assert_allclose(found, scaled(data, "log").X.toarray()[subset.cells, 3])
 
 
 def test_labels_are_those_of_a_linear_svm_on_standardised_features():

@@ -11,9 +11,14 @@ import yaml
 from scscope.cluster import CLUSTERERS
 from scscope.data import SCALES, VALUES
 from scscope.datasets.sets import SETS
+from scscope.dca.settings import DISTRIBUTIONS
+from scscope.dca.settings import Settings as DCASettings
 from scscope.figures import PANELS
 from scscope.methods import METHODS
+from scscope.methods.magic import magic
+from scscope.methods.pca import FILLS, SOLVERS, pca
 from scscope.methods.scscope import scscope
+from scscope.methods.scvi import MODEL_SETTINGS, scvi
 from scscope.metrics import METRICS
 from scscope.settings import PRESETS, Settings
 from scscope.simulate import SIMULATORS
@@ -62,13 +67,19 @@ def test_the_configs_that_we_ship_are_right():
         ),
         (
             {"methods__pca__params__n_latnet": 5},
-            "methods.pca.params: unknown key 'n_latnet'. Did you mean 'n_latent'? Allowed: n_latent, fill, solver.",
+            "methods.pca.params: unknown key 'n_latnet'. Did you mean 'n_latent'? Allowed: n_latent, fill",
         ),
         ({"methods__pca__params__n_latent": 0}, "methods.pca.params.n_latent: 0 is less than"),
         (
             {"methods__pca__params__n_latent": "x"},
             "methods.pca.params.n_latent: 'x' must be a whole number.",
         ),
+        (
+            {"methods__dca": {"use": "dca", "scale": "log"}},
+            "methods.dca.scale: unknown value 'log'. Allowed: counts, rounded.",
+        ),
+        ({"methods__pca__fit_on": 20}, "methods.pca.fit_on: 20 is less than the minimum of 31"),
+        ({"tuning_budget": -1}, "tuning_budget: -1 is less than the minimum of 0"),
         ({"methods__truth__params": {"n": 1}}, "methods.truth.params: unknown key 'n'."),
         (
             {"methods__Bad Name": {"use": "pca", "scale": "log"}},
@@ -119,12 +130,12 @@ def enum(definition, key):
 
 def test_the_schema_knows_what_is_registered():
     assert enum("method", "use") == list(METHODS)
-    assert enum("method", "scale") == list(SCALES)
+    assert SCHEMA["$defs"]["scale"]["enum"] == list(SCALES)
     assert enum("dataset", "source") == [*SIMULATORS, "file", "heldout", *SETS]
     assert enum("file", "values") == list(VALUES)
     assert enum("scscope", "preset") == list(PRESETS)
     study = SCHEMA["$defs"]["study"]["properties"]
-    assert study["metrics"]["items"]["enum"] == list(METRICS)
+    assert set(study["metrics"]["items"]["enum"]) == set(METRICS)
     assert study["clusterers"]["items"]["enum"] == list(CLUSTERERS)
     assert study["panels"]["items"]["enum"] == list(PANELS)
 
@@ -154,6 +165,33 @@ def test_the_schema_knows_the_settings_of_scscope():
     assert set(SCHEMA["$defs"]["scscope"]["properties"]) == settings | arguments
     one_pass = settings - {"n_steps", "imputer_width"}
     assert set(SCHEMA["$defs"]["ae"]["properties"]) == one_pass | arguments
+
+
+def arguments(function):
+    """Names of parameters that the config may set."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind != p.VAR_KEYWORD} - {"data", "seed", "device"}
+
+
+def test_the_schema_knows_the_parameters_of_the_other_methods():
+    dca = {field.name for field in fields(DCASettings)}
+    assert set(SCHEMA["$defs"]["dca"]["properties"]) == dca
+    assert enum("dca", "distribution") == list(DISTRIBUTIONS)
+    assert set(SCHEMA["$defs"]["pca"]["properties"]) == arguments(pca)
+    assert enum("pca", "fill") == list(FILLS)
+    assert enum("pca", "solver") == list(SOLVERS)
+    assert set(SCHEMA["$defs"]["magic"]["properties"]) == arguments(magic)
+    assert set(SCHEMA["$defs"]["scvi"]["properties"]) == arguments(scvi) | set(MODEL_SETTINGS)
+
+
+def test_models_of_counts_take_counts_only():
+    counts = SCHEMA["$defs"]["scale_of_counts"]["enum"]
+    for case in SCHEMA["$defs"]["method"]["allOf"]:
+        use = case["if"]["properties"]["use"]
+        restricted = "scale" in case["then"]["properties"]
+        for name in use.get("enum", [use.get("const")]):
+            assert METHODS[name].counts == restricted, name
+    assert counts == ["counts", "rounded"]
 
 
 def test_every_method_has_its_parameters_in_the_schema():
