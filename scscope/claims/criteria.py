@@ -183,6 +183,8 @@ def difference(own: float, other: float) -> float:
 
 def shown(values: Values) -> str:
     """Median in words, with how many runs failed."""
-    text = "failed" if values.failed.all() else f"{values.median:.3g}"
+    median = values.median
+    text = f"{median:.3f}" if abs(median) < 10 else f"{median:,.1f}"
+    text = "failed" if values.failed.all() else text
     n_failed = int(values.failed.sum())
     return text if n_failed in (0, len(values.failed)) else f"{text} ({n_failed} failed)"

@@ -18,6 +18,7 @@ from scscope.run.status import FAILED
 REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "not reproduced", "not testable here"
 JUDGED, SENSITIVITY, RELEASED = "judged", "sensitivity", "released code"
 COSTS = ("seconds", "peak_rss_mb", "peak_gpu_mb")  # of the table of runs; less is better
+MIN_ORDERED = 3  # methods of an order
 COLUMNS = [
     *("claim", "source", "statement", "role", "verdict", "paper", "ours", "why"),
     *("method", "preset", "scale", "clusterer", "metric", "statistic", "threshold"),
@@ -303,12 +304,18 @@ def _same_order(claim: Mapping, setting: Setting, tables: Tables) -> dict:
         & (scores["clusterer"] == setting.clusterer)
     ]
     missing = sorted(set(claim["datasets"]) - set(rows["dataset"]))
-    orders = agreement(rank_stability(rows)) if len(rows) else pd.DataFrame({"changed": []})
+    stability = rank_stability(rows)
+    # Two methods are in the same order or not: that tells nothing of an order.
+    orders = agreement(stability[stability["n_methods"] >= MIN_ORDERED])
     orders = orders[orders["changed"] == "scale"]
     n = int(rows.groupby("dataset")["seed"].nunique().min()) if len(rows) else 0
     about = {"method": "all", "n": n, "ours": ""}
     if missing or orders.empty or n < claim["n"]:
-        why = f"no run has {', '.join(missing)}" if missing else "fewer than two scales to compare"
+        why = (
+            f"no run has {', '.join(missing)}"
+            if missing
+            else f"no two scales with {MIN_ORDERED} methods each to compare"
+        )
         if not missing and n < claim["n"]:
             why = f"{n} of the {claim['n']} replicates that the claim asks for"
         return {**about, "verdict": NOT_TESTABLE, "why": f"{why}."}

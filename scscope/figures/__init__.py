@@ -99,7 +99,7 @@ PANELS = {
         metrics=("ari", "n_clusters"),
     ),
     "rank_stability": Panel(
-        title="How stable is the order of the methods?",
+        title="Stability of the order of the methods",
         caption=(
             "a, mean rank of every method (1 is best, darkest) in every condition that a benchmark "
             "is free to choose: input scale (blocks), metric and clusterer (columns). Ranks are "
