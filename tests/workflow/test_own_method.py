@@ -164,3 +164,14 @@ def test_an_edit_reruns_its_own_fits_and_nothing_else(followed, tmp_path, edits,
     finally:
         for name, _, _ in edits:
             shutil.copy2(tmp_path / name, folder / name)
+
+
+def test_of_a_conda_environment_the_programs_path_is_kept(checkout):
+    command = "sh -c true {input} {output}"
+    entry = {"command": command, "conda": "envs/base.yaml", "scale": "log"}
+    checkout.config["methods"]["mine"] = entry
+    checkout.config["studies"]["main"]["methods"].append("mine")
+    checkout.run(target="results/environments/mine.txt")
+    # Without `--sdm conda` that is the PATH of Snakemake itself.
+    found = (checkout.results / "environments/mine.txt").read_text().strip().split(os.pathsep)
+    assert set(os.environ["PATH"].split(os.pathsep)) <= set(found)
