@@ -147,7 +147,7 @@ def trickle(step: float):
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
         handler.close_connection = True
-        for place in range(len(content)):
+        for place in range(min(len(content), 200)):
             try:
                 handler.wfile.write(content[place : place + 1])
             except OSError:
