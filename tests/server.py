@@ -47,8 +47,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def offer(self, path: str, content: bytes) -> None:
         """Answer as a good server does, with Range and If-Range."""
-        validators = {"ETag": self.site.etags.get(path), "Last-Modified": self.site.dates.get(path)}
-        headers = {name: value for name, value in validators.items() if value}
+        headers = self.validators(path)
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
         if wanted and self.site.ranges and (not condition or condition in headers.values()):
@@ -58,6 +57,11 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             return self.answer(206, content[start:], headers)
         return self.answer(200, content, headers)
+
+    def validators(self, path: str) -> dict[str, str]:
+        """What tells this version of a file from another."""
+        both = {"ETag": self.site.etags.get(path), "Last-Modified": self.site.dates.get(path)}
+        return {name: value for name, value in both.items() if value}
 
     def answer(self, status, body, headers=None, *, length=None, stop=None, pause=0.0):
         """Send `body`, or its first `stop` bytes and then nothing more."""
@@ -105,8 +109,7 @@ def served():
 
 def piece(handler, content: bytes, at: int) -> None:
     """Promise the file, or the rest that was asked for, and send it up to byte `at`."""
-    tag = handler.site.etags.get(handler.path.lstrip("/"))
-    headers = {"ETag": tag} if tag else {}
+    headers = handler.validators(handler.path.lstrip("/"))
     wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
     start = int(wanted[1]) if wanted else 0
     if wanted:
@@ -144,7 +147,7 @@ def trickle(step: float):
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
         handler.close_connection = True
-        for place in range(len(content)):
+        for place in range(min(len(content), 200)):
             try:
                 handler.wfile.write(content[place : place + 1])
             except OSError:

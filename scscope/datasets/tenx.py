@@ -163,7 +163,8 @@ class TenxFile:
         ends = self._ends[start : stop + 1] - self._ends[start]
         wrong = (indices < 0) | (indices >= n_features)
         self._refuse(wrong, start, ends, indices, f"a feature index from 0 to {n_features - 1:,}")
-        self._refuse(~((data >= 0) & (data < np.inf)), start, ends, data, "a finite number from 0")
+        wrong = data < 0 if data.dtype.kind != "f" else ~((data >= 0) & (data < np.inf))
+        self._refuse(wrong, start, ends, data, "a finite number from 0")
 
         form = np.float32 if data.dtype == np.float16 else data.dtype.newbyteorder("=")
         parts = (data.astype(form, copy=False), indices.astype(np.int32), ends)

@@ -229,6 +229,8 @@ BROKEN = [
     (put("indices", 1, 6), r"cell 0 \(cell0-1\) has 6 where a feature index from 0 to 5 is exp"),
     (put("indices", 1, -1), "has -1 where a feature index from 0 to 5 is expected"),
     (put("data", -1, -3), r"cell 8 \(cell8-1\) has -3 where a finite number from 0 is expected"),
+    (change("data", np.full(N_CELLS * N_GENES, np.nan)), "has nan where a finite number from 0"),
+    (change("data", np.full(N_CELLS * N_GENES, np.inf)), "has inf where a finite number from 0"),
     (change("shape", [5, 9]), "'genes' has 6 texts, but by 'shape' 5 are expected"),
     (change("shape", [6, 8]), "'barcodes' has 9 texts, but by 'shape' 8 are expected"),
     (change("shape", [6, 9, 1]), "'shape' has 3 numbers, but two are expected"),

@@ -78,6 +78,23 @@ def test_a_header_without_corner_is_that_of_r(test_data):
     assert [name for name, _ in rows] == list(expected.index)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"A_1.AC" "A_1.GT"\n"Gm1 a" 0 3\n"Xkr4" 12 0\n',
+        b"A_1.AC A_1.GT\nGm1.a 0 3\nXkr4 12 0\n",
+        b'"A_1.AC"\t"A_1.GT"\n"Gm1 a"\t0\t3\n"Xkr4"\t12\t0\n',
+    ],
+    ids=["quoted, spaces", "spaces", "quoted, tabs"],
+)
+def test_tables_of_write_table_in_r(tmp_path, content):
+    path = write(tmp_path, "Lung1_dge.txt.gz", content)
+    found = read_matrix(path, cells_in="columns", shape=(2, 2))
+    np.testing.assert_array_equal(found.X.toarray(), [[0, 12], [3, 0]])
+    assert list(found.cells) == ["A_1.AC", "A_1.GT"]
+    assert [name.replace(".", " ") for name in found.genes] == ["Gm1 a", "Xkr4"]
+
+
 # All forms of valid tables
 
 

@@ -25,11 +25,12 @@ except ValueError as error:
     words = f"datasets.{wildcards.dataset}: {error}"
     logger.info(words)
     sys.exit(words)
+record.facts["hash of the whole"] = whole.hash
 dropped = take_dropped(data)
 card = {
     "dataset": wildcards.dataset,
     "seed": int(wildcards.seed),
-    "source": f"held out of {snakemake.params.of}, whose hash is {whole.hash}",
+    "source": f"held out of {snakemake.params.of}",
     **write_dataset(data, snakemake.output.data),
     **dropped,
     **record.card(),
