@@ -5,14 +5,23 @@ and Vigna, ACM Trans. Math. Softw. 47:36, 2021), whose state a caller derives fr
 """
 
 import math
+from functools import partial
 
 import numpy as np
 from numba import njit
 
-HOW = {"nogil": True, "cache": True, "error_model": "numpy"}
-compiled = njit(**HOW)
-# Without it, calls cost more than the samplers.
-inlined = njit(**HOW, forceinline=True)
+
+def compiled(function, **options):
+    """Compile a function when it is first called, and keep that beside this file or in the user's cache."""
+    options |= {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(function, cache=True, **options)
+    except RuntimeError:  # neither place can be written
+        return njit(function, **options)
+
+
+# Calls would cost more than the samplers do.
+inlined = partial(compiled, forceinline=True)
 
 # Expected counts below which counts are drawn by inversion, which takes time in proportion to them.
 INVERTED_BELOW = 12.0

@@ -67,6 +67,7 @@ if errors := list(config_errors()):
 DATASETS, STUDIES = config["datasets"], config["studies"]
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
+TEMPORARY = [name for name in SIMULATED if DATASETS[name].get("temporary")]
 PREPARED = [name for name in DATASETS if name not in SIMULATED]
 GPU_METHODS = [m for m in config["methods"] if METHODS[config["methods"][m]["use"]].uses_gpu]
 CPU_METHODS = [m for m in config["methods"] if m not in GPU_METHODS]
