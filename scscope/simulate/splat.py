@@ -222,14 +222,14 @@ def splat_simulation(**parameters) -> Simulation:
         Those of `SplatSettings`.
     """
     settings = SplatSettings(**parameters)
-    base_mean, outlier_factor = draw_genes(settings)
-    gene_mean = with_outliers(base_mean, outlier_factor)
-    de_factor, batch_factor = draw_de_factors(settings), draw_batch_factors(settings)
-    # (n_batches, n_groups, n_genes)
-    expression = gene_mean * batch_factor[:, None] * de_factor
-    profile = expression / expression.sum(axis=-1, keepdims=True)
-
-    group, library = draw_groups_and_libraries(settings)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        base_mean, outlier_factor = draw_genes(settings)
+        gene_mean = with_outliers(base_mean, outlier_factor)
+        de_factor, batch_factor = draw_de_factors(settings), draw_batch_factors(settings)
+        # (n_batches, n_groups, n_genes)
+        expression = gene_mean * batch_factor[:, None] * de_factor
+        profile = expression / expression.sum(axis=-1, keepdims=True)
+        group, library = draw_groups_and_libraries(settings)
     batch = np.repeat(np.arange(len(batch_factor)), settings.batch_cells)
     if not (np.isfinite(profile).all() and np.isfinite(library).all()):
         raise ValueError(NO_NUMBERS)
