@@ -584,7 +584,7 @@ def read_dataset(path: str | Path) -> Dataset:
     """Read what `write_dataset` wrote; negative values become 0."""
     with h5py.File(path) as file:
         return Dataset(
-            X=_non_negative(h5ad.read_csr(file["X"])),
+            X=_non_negative(h5ad.read_csr(file["X"]), in_place=True),
             cells=h5ad.read_column(file["obs"], file["obs"].attrs["_index"]),
             genes=h5ad.read_column(file["var"], file["var"].attrs["_index"]),
             values=file["uns/values"].asstr()[()],
@@ -613,9 +613,12 @@ def _canonical(matrix) -> sparse.csr_matrix:
     return matrix
 
 
-def _non_negative(X: sparse.csr_matrix) -> sparse.csr_matrix:
+def _non_negative(X: sparse.csr_matrix, *, in_place: bool = False) -> sparse.csr_matrix:
+    """The same with 0 in place of negative values."""
     if X.nnz and X.data.min() < 0:
-        X = X.maximum(0)
+        X = X if in_place else X.copy()
+        np.maximum(X.data, 0, out=X.data)
+        X.eliminate_zeros()
     return X
 
 

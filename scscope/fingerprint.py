@@ -104,8 +104,8 @@ def tables_in(folder: Path) -> list[Path]:
     """Files of a subpackage that its code reads: tables, templates."""
     if PACKAGE not in folder.parents:
         return []
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if path.suffix not in (".py", ".pyc"))
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".py")
+    return sorted(path for path in files if path.parent.name != "__pycache__")
 
 
 def is_module(name: str) -> bool:

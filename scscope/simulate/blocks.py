@@ -38,6 +38,12 @@ def random_stream(seed: int, step: str, *part: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(key))
 
 
+def stream_state(seed: int, step: str, *part: int) -> tuple[np.uint64, ...]:
+    """Where the random words of one step, or of one part of it, begin: four words."""
+    key = np.random.SeedSequence(derive_seed(seed, step), spawn_key=part)
+    return tuple(key.generate_state(4, np.uint64))
+
+
 @dataclass(frozen=True)
 class Simulation:
     """A simulated dataset, of which the values are still to be drawn.
@@ -105,10 +111,11 @@ class Simulation:
         import pandas as pd
         from anndata import AnnData
 
-        observed, true = _joined(list(self.blocks(threads=threads)))
+        blocks = [(*pair, dropout_mask(*pair)) for pair in self.blocks(threads=threads)]
+        observed, true, dropout = _joined(blocks)
         return AnnData(
             X=observed,
-            layers={"true": true, "dropout": dropout_mask(observed, true)},
+            layers={"true": true, "dropout": dropout},
             obs=pd.DataFrame(self.obs, index=names("Cell", self.n_cells)),
             var=pd.DataFrame(self.var, index=names("Gene", self.n_genes)),
             uns={"values": self.values, **self.uns},
@@ -131,9 +138,33 @@ def csr_of(values: np.ndarray, kept: np.ndarray) -> sparse.csr_matrix:
     return sparse.csr_matrix((data, gene, start), shape=values.shape, copy=False)
 
 
+def csr_of_filled(
+    data: np.ndarray, indices: np.ndarray, start: np.ndarray, n_genes: int
+) -> sparse.csr_matrix:
+    """CSR of the filled part of `data` and `indices`, which may be longer."""
+    n = start[-1]
+    shape = (len(start) - 1, n_genes)
+    return sparse.csr_matrix((data[:n], indices[:n], start), shape=shape, copy=False)
+
+
 def dropout_mask(observed: sparse.csr_matrix, true: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Where a true value other than 0 was not observed: CSR of booleans."""
-    return ((true != 0) > (observed != 0)).tocsr()
+    """Where a true value other than 0 was not observed: CSR of booleans.
+
+    Both are CSR of the same shape without stored zeros, and the observed values are among the true.
+    """
+    seen = np.zeros(true.shape, dtype=bool).reshape(-1)
+    seen[_places(observed)] = True
+    missed = ~seen[_places(true)]
+    start = np.concatenate([np.zeros(1, np.int32), np.cumsum(missed, dtype=np.int32)])[true.indptr]
+    entries = (np.ones(start[-1], dtype=bool), true.indices[missed], start)
+    return sparse.csr_matrix(entries, shape=true.shape)
+
+
+def _places(matrix: sparse.csr_matrix) -> np.ndarray:
+    """Where the entries lie if rows follow one another, shape (nnz,)."""
+    n_rows, n_columns = matrix.shape
+    first = np.arange(n_rows) * n_columns
+    return np.repeat(first, np.diff(matrix.indptr)) + matrix.indices
 
 
 def in_order(function: Callable, items, threads: int | None) -> Iterator:
@@ -174,7 +205,8 @@ def rechunked(rows: Iterator[Rows], size: int) -> Iterator[Rows]:
         yield _joined(held)
 
 
-def _joined(pairs: list[Rows]) -> Rows:
-    if len(pairs) == 1:
-        return pairs[0]
-    return tuple(sparse.vstack(parts, format="csr") for parts in zip(*pairs, strict=True))
+def _joined(blocks: list[tuple[sparse.csr_matrix, ...]]) -> tuple[sparse.csr_matrix, ...]:
+    """Matrices of several blocks of cells, one below the other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return tuple(sparse.vstack(parts, format="csr") for parts in zip(*blocks, strict=True))

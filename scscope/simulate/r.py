@@ -169,11 +169,11 @@ def _silence() -> ExitStack:
     """What R would print goes to the log."""
     from rpy2.rinterface_lib import callbacks
 
+    # rpy2 3.6 has the new name, and warns of the old one.
+    name = "replace_in_module" if hasattr(callbacks, "replace_in_module") else "obj_in_module"
+    replace = getattr(callbacks, name)
     stack = ExitStack()
-    for name in ("consolewrite_print", "consolewrite_warnerror"):
-        stack.enter_context(
-            callbacks.obj_in_module(
-                callbacks, name, lambda text: logger.info("R: %s", text.strip())
-            )
-        )
+    for stream in ("consolewrite_print", "consolewrite_warnerror"):
+        to_log = replace(callbacks, stream, lambda text: logger.info("R: %s", text.strip()))
+        stack.enter_context(to_log)
     return stack

@@ -1,5 +1,5 @@
 """Splat: the simulation model of the R package Splatter (Zappia, Phipson and Oshlack,
-Genome Biology 18:174, 2017), written anew in NumPy.
+Genome Biology 18:174, 2017), written anew.
 
 It follows the published model for single populations, groups and batches, and agrees with Splatter
 in distribution; the random numbers themselves differ.
@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
-from scipy.special import expit
 
 from scscope.simulate.blocks import (
     Rows,
     Simulation,
     cells_per_block,
-    csr_of,
+    csr_of_filled,
     names,
     random_stream,
+    stream_state,
 )
 from scscope.simulate.parameters import (
     FINITE,
@@ -40,6 +39,11 @@ from scscope.simulate.parameters import (
 if TYPE_CHECKING:
     from anndata import AnnData
 
+NO_NUMBERS = (
+    "With these parameters, expected counts are no finite numbers: every gene has a mean of zero "
+    "(`mean_shape` is very small), or factors or library sizes are too large (`out_fac_loc`, "
+    "`de_fac_loc`, `batch_fac_loc`, `lib_loc` and their scales are logarithms)."
+)
 DROPOUT_TYPES = ("none", "experiment", "batch", "group", "cell")
 Numbers = float | Sequence[float]
 
@@ -218,15 +222,17 @@ def splat_simulation(**parameters) -> Simulation:
         Those of `SplatSettings`.
     """
     settings = SplatSettings(**parameters)
-    base_mean, outlier_factor = draw_genes(settings)
-    gene_mean = with_outliers(base_mean, outlier_factor)
-    de_factor, batch_factor = draw_de_factors(settings), draw_batch_factors(settings)
-    # (n_batches, n_groups, n_genes)
-    expression = gene_mean * batch_factor[:, None] * de_factor
-    profile = expression / expression.sum(axis=-1, keepdims=True)
-
-    group, library = draw_groups_and_libraries(settings)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        base_mean, outlier_factor = draw_genes(settings)
+        gene_mean = with_outliers(base_mean, outlier_factor)
+        de_factor, batch_factor = draw_de_factors(settings), draw_batch_factors(settings)
+        # (n_batches, n_groups, n_genes)
+        expression = gene_mean * batch_factor[:, None] * de_factor
+        profile = expression / expression.sum(axis=-1, keepdims=True)
+        group, library = draw_groups_and_libraries(settings)
     batch = np.repeat(np.arange(len(batch_factor)), settings.batch_cells)
+    if not (np.isfinite(profile).all() and np.isfinite(library).all()):
+        raise ValueError(NO_NUMBERS)
     population = Population(
         profile=profile.reshape(-1, settings.n_genes),
         kind=batch * len(de_factor) + group,
@@ -348,39 +354,27 @@ def draw_cells(population: Population, block: int, n_cells: int) -> Rows:
     tuple
         Observed and true counts, CSR of shape (n_cells, n_genes), float32.
     """
-    seed, n_genes = population.seed, population.profile.shape[1]
+    from scscope.simulate.draws import draw_rows
+
+    n_genes = population.profile.shape[1]
     first = block * cells_per_block(n_genes)
     cells = slice(first, first + n_cells)
-    base = population.profile[population.kind[cells]]  # (n_cells, n_genes), as all below
-    base *= population.library[cells, None]
-
-    mean = draw_means(base, population.bcv_common, population.bcv_spread, seed, block)
-    counts = random_stream(seed, "splat/count", block).poisson(mean)
-    positive = counts > 0
-    true = csr_of(counts, positive)
+    curve = population.dropout or (population.library, population.library)  # not looked at
+    true, observed = draw_rows(
+        population.profile,
+        population.kind[cells],
+        population.library[cells],
+        population.bcv_common,
+        population.bcv_spread,
+        population.dropout is not None,
+        *(numbers[cells] for numbers in curve),
+        stream_state(population.seed, "splat/count", block),
+        stream_state(population.seed, "splat/dropout", block),
+    )
+    true = csr_of_filled(*true, n_genes)
     if population.dropout is None:
         return true.copy(), true
-
-    # Only positive counts, in the row-major order of `true`: others have nothing to lose, and
-    # their mean may be zero.
-    mid, shape = (np.repeat(v[cells], np.diff(true.indptr)) for v in population.dropout)
-    probability = expit(shape * (np.log(mean[positive]) - mid))
-    kept = random_stream(seed, "splat/dropout", block).random(true.nnz) >= probability
-    start = np.concatenate([np.zeros(1, np.int32), np.cumsum(kept, dtype=np.int32)])[true.indptr]
-    observed = sparse.csr_matrix((true.data[kept], true.indices[kept], start), shape=true.shape)
-    return observed, true
-
-
-def draw_means(
-    base: np.ndarray, common: float, spread: np.ndarray, seed: int, block: int
-) -> np.ndarray:
-    """Means of the cells after biological variation; shape of `base`, (n_cells, n_genes).
-
-    Gamma with mean `base` and variance (base * bcv)^2, bcv = (common + 1 / sqrt(base)) *
-    sqrt(spread). Multiplied out, so that a mean of zero divides nothing.
-    """
-    scale = (common * np.sqrt(base) + 1) ** 2 * spread
-    return random_stream(seed, "splat/variation", block).standard_gamma(base / scale) * scale
+    return csr_of_filled(*observed, n_genes), true
 
 
 def variation_spread(settings: SplatSettings) -> np.ndarray:

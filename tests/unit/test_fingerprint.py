@@ -91,6 +91,15 @@ def test_a_table_that_a_panel_reads_counts(library, tmp_path):
     assert fingerprint(PCA) == before[1]
 
 
+def test_what_numba_keeps_beside_the_code_does_not_count(library, tmp_path):
+    before = fingerprint("scscope.simulate.splat")
+    library("simulate/draws.py", "import math", "import math  # the same")
+    cache = tmp_path / "scscope/simulate/__pycache__"
+    cache.mkdir()
+    (cache / "draws.nbi").write_bytes(b"compiled")
+    assert fingerprint("scscope.simulate.splat") == before
+
+
 def test_a_relative_import_is_refused_because_it_could_not_be_followed(library):
     library("methods/pca.py", "from scscope.data import Scaled", "from .fit import Fit")
     with pytest.raises(ValueError, match="pca.py, line 6: import by the full name"):

@@ -422,6 +422,9 @@ def test_unknown_parameters_are_refused():
             {"lib_norm": True, "lib_loc": -1e6, "lib_scale": 1},
             "No library size is positive: with `lib_norm`, `lib_loc` -1e",
         ),
+        ({"mean_shape": 1e-6}, "expected counts are no finite numbers: every gene has a mean of"),
+        ({"lib_loc": 1000}, "expected counts are no finite numbers.*`lib_loc`"),
+        ({"out_prob": 1, "out_fac_loc": 1000}, "expected counts are no finite numbers"),
         (
             {"de_prob": [0.1, 0.2]},
             "`de_prob` must be one number, or a list of 3, one for each group; got 2",

@@ -8,6 +8,7 @@ probability of 1 % at most, and our seeds are fixed, so the outcome never change
 Its power is shown by breaking the model on purpose, one rule at a time.
 """
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -154,12 +155,22 @@ def test_sparsity_agrees_without_the_table(fig1c, mid):
 # Power: each of these is one rule of the model, broken.
 
 
-def without_common_variation(base, common, spread, seed, block):
-    return DRAW_MEANS(base, 0.0, spread, seed, block)
+def without_common_variation(population):
+    return replace(population, bcv_common=0.0)
 
 
-def more_common_variation(base, common, spread, seed, block):
-    return DRAW_MEANS(base, 2 * common, spread, seed, block)
+def more_common_variation(population):
+    return replace(population, bcv_common=2 * population.bcv_common)
+
+
+def dropout_by_decadic_logarithm(population):
+    mid, slope = population.dropout
+    return replace(population, dropout=(mid, slope / np.log(10)))
+
+
+def dropout_one_later(population):
+    mid, slope = population.dropout
+    return replace(population, dropout=(mid + 1, slope))
 
 
 def outliers_multiply_their_own_mean(base_mean, outlier_factor):
@@ -174,24 +185,52 @@ def factors_are_never_below_one(rng, n, prob, down_prob, loc, scale):
     return LOGNORMAL_FACTORS(rng, n, prob, 0, loc, scale)
 
 
-def dropout_by_decadic_logarithm(x):
-    return expit(x / np.log(10))
+def no_differential_expression(settings):
+    return np.ones((len(settings.group_prob), settings.n_genes))
 
 
-DRAW_MEANS, LOGNORMAL_FACTORS = MODULE.draw_means, MODULE.lognormal_factors
+def equal_libraries(settings):
+    group, library = DRAW_GROUPS_AND_LIBRARIES(settings)
+    return group, np.full_like(library, np.exp(settings.lib_loc))
 
 
-@pytest.mark.parametrize(
-    ("name", "broken"),
-    [
-        ("draw_means", without_common_variation),
-        ("draw_means", more_common_variation),
-        ("with_outliers", outliers_multiply_their_own_mean),
-        ("with_outliers", no_outliers),
-        ("lognormal_factors", factors_are_never_below_one),
-        ("expit", dropout_by_decadic_logarithm),
-    ],
-)
+def libraries_by_decadic_logarithm(settings):
+    group, library = DRAW_GROUPS_AND_LIBRARIES(settings)
+    return group, np.exp(settings.lib_loc) * (library / np.exp(settings.lib_loc)) ** np.log(10)
+
+
+DRAW_CELLS, LOGNORMAL_FACTORS = MODULE.draw_cells, MODULE.lognormal_factors
+DRAW_GROUPS_AND_LIBRARIES = MODULE.draw_groups_and_libraries
+
+
+def of_population(broken):
+    """`draw_cells` that draws from a population broken by a function."""
+    return lambda population, block, n: DRAW_CELLS(broken(population), block, n)
+
+
+# The rule, the function of the model that is replaced, and by what.
+BROKEN = [
+    pytest.param("draw_cells", of_population(without_common_variation), id="bcv: no common part"),
+    pytest.param(
+        "draw_cells", of_population(more_common_variation), id="bcv: twice the common part"
+    ),
+    pytest.param(
+        "with_outliers", outliers_multiply_their_own_mean, id="outliers: of their own mean"
+    ),
+    pytest.param("with_outliers", no_outliers, id="outliers: none"),
+    pytest.param("draw_groups_and_libraries", equal_libraries, id="library size: equal"),
+    pytest.param(
+        "draw_groups_and_libraries", libraries_by_decadic_logarithm, id="library size: log10"
+    ),
+    pytest.param("draw_cells", of_population(dropout_by_decadic_logarithm), id="dropout: log10"),
+    pytest.param("draw_cells", of_population(dropout_one_later), id="dropout: mid + 1"),
+    pytest.param("lognormal_factors", factors_are_never_below_one, id="de: never down"),
+    pytest.param("draw_de_factors", no_differential_expression, id="de: none"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # statistics of no factors
+@pytest.mark.parametrize(("name", "broken"), BROKEN)
 def test_a_broken_rule_is_found(monkeypatch, r_table, name, broken):
     monkeypatch.setattr(MODULE, name, broken)
     assert disagreements(table_of(**FIG1C, dropout_mid=3), r_table("fig1c", 3)) != {}
@@ -299,11 +338,13 @@ def test_genes_cells_and_groups_agree_side_by_side(r_samples):
 @pytest.mark.parametrize(
     ("name", "broken"),
     [
-        ("draw_means", without_common_variation),
+        ("draw_cells", of_population(without_common_variation)),
         ("with_outliers", no_outliers),
+        ("draw_groups_and_libraries", equal_libraries),
+        ("draw_cells", of_population(dropout_by_decadic_logarithm)),
         ("lognormal_factors", factors_are_never_below_one),
-        ("expit", dropout_by_decadic_logarithm),
     ],
+    ids=["bcv", "outliers", "library size", "dropout", "de"],
 )
 def test_a_broken_rule_is_found_side_by_side(monkeypatch, r_samples, name, broken):
     monkeypatch.setattr(MODULE, name, broken)

@@ -20,7 +20,7 @@ class Checkout:
     def __init__(self, folder: Path):
         self.folder = folder
         self.results = folder / "results"
-        ignore = shutil.ignore_patterns("__pycache__")
+        ignore = shutil.ignore_patterns("*.pyc")  # what numba has compiled comes along
         for name in ("scscope", "workflow", "envs", "config"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         self.config = yaml.safe_load(TINY.read_text())

@@ -312,15 +312,25 @@ def test_the_plans_of_the_configs_that_we_ship(checkout, config):
     assert "write_report" in result.stdout + result.stderr
 
 
+def test_temporary_data_go_when_their_scores_are_there(checkout):
+    checkout.config["datasets"]["tiny"]["temporary"] = True
+    checkout.run(target="results/tables/scores.tsv")
+    left = {path.name for path in (checkout.results / "data/tiny").iterdir()}
+    assert left == {"seed_0.targets.npz", "seed_0.json"}
+    assert "Nothing to be done" in checkout.run(target="results/tables/scores.tsv")
+
+
 def test_without_a_config_it_is_the_papers(checkout):
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "rules"]
     result = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "simulate" in result.stdout + result.stderr
-    # Five dropout levels and six numbers of cells, ten seeds; one dataset for several GPUs, three.
+    # Five dropout levels and six numbers of cells, ten seeds; four small stand-ins of the brain, one of
+    # them for several GPUs with three seeds.
+    # Four P with four shares of rare types and five dropout levels, ten seeds; three large stand-ins.
     lines = (result.stdout + result.stderr).splitlines()
     jobs = dict(line.split() for line in lines if line.startswith("simulate"))
-    assert jobs == {"simulate": "63", "simulate_in_r": "50"}
+    assert jobs == {"simulate": "66", "simulate_in_r": "50", "simulate_large": "363"}
 
 
 def test_latents_are_finite_and_have_one_row_per_cell(finished):

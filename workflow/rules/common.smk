@@ -58,6 +58,7 @@ DATASETS = config["datasets"]
 STUDIES = {name: config["studies"][name] for name in config.get("only", config["studies"])}
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
+TEMPORARY = [name for name in SIMULATED if DATASETS[name].get("temporary")]
 PREPARED = [name for name in DATASETS if DATASETS[name]["source"] == "file"]
 REAL = [name for name in DATASETS if DATASETS[name]["source"] in SETS]
 HELD_OUT = [name for name in DATASETS if DATASETS[name]["source"] == "heldout"]

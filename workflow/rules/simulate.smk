@@ -8,7 +8,7 @@ rule simulate:
     benchmark:
         "<benchmarks>/simulate/{dataset}/seed_{seed}.tsv"
     wildcard_constraints:
-        dataset=one_of([name for name in SIMULATED if name not in BY_R]),
+        dataset=one_of([name for name in SIMULATED if name not in BY_R + TEMPORARY]),
     conda:
         "../../envs/base.yaml"
     params:
@@ -20,6 +20,17 @@ rule simulate:
         "Simulate {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../scripts/simulate.py"
+
+
+# Last of all jobs that can start, so that few such files are there at a time.
+use rule simulate as simulate_large with:
+    output:
+        data=temp("<results>/data/{dataset}/seed_{seed}.h5ad"),
+        targets="<results>/data/{dataset}/seed_{seed}.targets.npz",
+        card="<results>/data/{dataset}/seed_{seed}.json",
+    wildcard_constraints:
+        dataset=one_of([name for name in TEMPORARY if name not in BY_R]),
+    priority: -1
 
 
 use rule simulate as simulate_in_r with:
