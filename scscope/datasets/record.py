@@ -78,16 +78,6 @@ class Record:
         }
 
 
-def files_card(paths: Iterable[Path]) -> list[dict]:
-    """Name, size and sha256 of the files that a dataset was made of."""
-    card = []
-    for path in paths:
-        with Path(path).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        card.append({"name": path.name, "bytes": path.stat().st_size, "sha256": digest})
-    return card
-
-
 def text_hash(texts: Iterable[str]) -> str:
     """sha256 of texts, one a line."""
     return hashlib.sha256("".join(f"{text}\n" for text in texts).encode()).hexdigest()

@@ -10,11 +10,13 @@ from scscope.data import read_dataset, write_dataset, write_targets
 from scscope.datasets.heldout import hold_out, write_hidden
 from scscope.datasets.prepare import take_dropped
 from scscope.log import log_to
+from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+stay_beside_others()
 logger = logging.getLogger("scscope.hold_out")
 wildcards, settings = snakemake.wildcards, snakemake.params.settings
 

@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 
 from scscope.atomic import write_text
 from scscope.data import no_targets, write_dataset, write_targets
+from scscope.datasets.catalogue import files_of
+from scscope.datasets.checks import verify
 from scscope.datasets.prepare import finish
-from scscope.datasets.record import Record, files_card
+from scscope.datasets.record import Record
 from scscope.datasets.sets import SETS
 from scscope.log import log_to
+from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+stay_beside_others()
 logger = logging.getLogger("scscope.prepare_set")
 real_set, record = SETS[snakemake.params.source], Record()
 settings = dict(snakemake.params.settings)
 raw = Path(snakemake.input[0]).parent
 
 try:
+    # Also files that were put there by hand.
+    files = [verify(file, raw) for file in files_of(snakemake.params.source)]
     n_top_genes = settings.pop("n_top_genes", None)
     if real_set.chooses_genes:
         settings["n_top_genes"] = n_top_genes
@@ -37,7 +43,9 @@ card = {
     **write_dataset(data, snakemake.output.data),
     **dropped,
     **record.card(),
-    "files": files_card(map(Path, snakemake.input)),
+    "files": [
+        {"name": file["file"], **{key: file[key] for key in ("bytes", "sha256")}} for file in files
+    ],
 }
 write_targets(no_targets(), snakemake.output.targets)
 write_text(snakemake.output.card, json.dumps(card, indent=2) + "\n")
