@@ -163,13 +163,19 @@ def test_magic_imputes_what_the_tool_does_on_the_scale_of_the_benchmark(data, sc
 
 def test_scvi_expects_shares_of_the_median_total_and_takes_batches(data, caplog):
     need("scvi", _there("scvi"), "scvi-tools is not installed")
-    quick = {"n_latent": 4, "n_hidden": 16, "max_epochs": 15, "batch_size": 32}
+    quick = {
+        "n_latent": 4,
+        "n_hidden": 16,
+        "max_epochs": 40,
+        "learning_rate": 0.005,
+        "batch_size": 32,
+    }
     given = scaled(data, "counts")
     fits = [scvi(given, **RUN, **quick, correct_batches=flag) for flag in (None, False)]
     assert [fit.record["corrected_batches"] for fit in fits] == [2, 0]
     assert not np.array_equal(fits[0].latent, fits[1].latent)
     np.testing.assert_allclose(fits[0].transform(given), fits[0].latent, rtol=1e-4, atol=1e-5)
-    assert len(fits[0].history["loss"]) == fits[0].record["epochs"] == 15
+    assert len(fits[0].history["loss"]) == fits[0].record["epochs"] == 40
     assert "Seed set" not in caplog.text
 
     cells, genes = np.indices(given.X.shape).reshape(2, -1)
