@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scscope.datasets.files import read_table
+from scscope.datasets.text import read_table
 from scscope.validation import examples
 
 logger = logging.getLogger("scscope.own")
