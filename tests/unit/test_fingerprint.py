@@ -59,7 +59,7 @@ def prints():
         ("methods/pca.py", "n_latent: int = 50", "n_latent: int = 40", {PCA}),
         # What all methods are run by changes all.
         ("data.py", "BLOCK = 2_000", "BLOCK = 3_000", {SCSCOPE, PCA}),
-        ("run/worker.py", 'OUTCOME = "outcome.json"', 'OUTCOME = "o.json"', {SCSCOPE, PCA}),
+        ("run/worker.py", 'PACKAGES = ("numpy",', 'PACKAGES = ("zlib",', {SCSCOPE, PCA}),
         # Registering a method, supervising, logging and scoring change no fit.
         ("methods/__init__.py", "METHODS = {", "OTHER = 1\nMETHODS = {", set()),
         ("run/supervisor.py", "PERIOD = 0.1", "PERIOD = 0.2", set()),

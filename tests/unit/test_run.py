@@ -193,23 +193,20 @@ def test_a_child_that_lingers_is_ended(run, tmp_path):
 
 def test_a_daemon_that_left_the_session_is_ended_too(run, tmp_path):
     status = run(f"""
+        place = {str(tmp_path / "pid")!r}
         if os.fork() == 0:  # twice, with a session of its own and no trace in its environment
             os.setsid()
             if os.fork() == 0:
-                os.execve("/bin/sleep", ["sleep", "321.5"], {{}})
+                open(place, "w").write(str(os.getpid()))
+                os.execve("/bin/sleep", ["sleep", "300"], {{}})
             os._exit(0)
         os.wait()
-        import psutil
-        pids = []
-        while not pids:
-            pids = [p.pid for p in psutil.process_iter() if p.cmdline() == ["sleep", "321.5"]]
-        open({str(tmp_path / "pid")!r}, "w").write(" ".join(map(str, pids)))
+        while not os.path.exists(place) or not open(place).read():
+            time.sleep(0.01)
         return Fit(np.ones((60, 2)))
     """)
     assert status["status"] == "ok"
-    pids = (tmp_path / "pid").read_text().split()
-    assert pids
-    assert not any(running(int(pid)) for pid in pids)
+    assert not running(int((tmp_path / "pid").read_text()))
 
 
 COMMAND = {"module": "scscope.methods.own.command", "function": "command", "body": None}
@@ -225,12 +222,14 @@ def test_a_command_is_supervised_like_any_method(run):
     status = do(run, "sleep {input} {output}")
     assert status["status"] == "error"
     assert "the command left with code 1: sleep: invalid time" in status["message"]
-    status = do(run, "sh -c 'sleep 323.5; true' {input} {output}", seconds=4)
+    mark = run.folder.parent / "pid"
+    kept = f"sh -c 'echo $$ > {mark}; sleep 300; true' {{input}} {{output}}"
+    status = do(run, kept, seconds=8)
     assert status["status"] == "timeout"
+    assert not running(int(mark.read_text()))
     kept = f"{sys.executable} -c 'import time; kept = bytearray(5 * 10**8).replace(bytes(1), bytes([1])); time.sleep(60)'"
     status = do(run, f"{kept} {{input}} {{output}}", memory_mb=400)
     assert status["status"] == "out_of_memory"
-    assert not [p for p in psutil.process_iter() if p.cmdline() == ["sleep", "323.5"]]
     assert not (run.folder / ".partial").exists()
 
 
