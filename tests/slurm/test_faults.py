@@ -115,10 +115,10 @@ def test_killed_without_a_queue_and_called_again_nothing_is_written_twice_at_one
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of its own, of four megabytes."""
+    """A file system of its own, of 64 megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place], check=True)
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
 
