@@ -1,6 +1,7 @@
 """scScope: cell types from noisy single-cell profiles, and the benchmark of the method."""
 
-__version__ = "0.1.0"
+from scscope.version import __version__
+
 __all__ = ["ScScope", "__version__"]
 
 

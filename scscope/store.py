@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scscope import __version__
 from scscope.atomic import beside, write_text
+from scscope.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from scscope import __version__
 from scscope.cli import check, cluster, compare, doctor, model, score
+from scscope.version import __version__
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes; 130 is 128 + SIGINT, as in a shell
 

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scscope import __version__
 from scscope.fingerprint import closure_of, path_of
+from scscope.version import __version__
 
 if TYPE_CHECKING:
     from scscope.methods import Method

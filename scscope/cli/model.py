@@ -41,6 +41,8 @@ HELP = {
     "patience": "checks without gain after which `held_out` stops",
     "sampling": "an epoch is a permutation of the cells, or independent draws",
     "separate_batch_step": "give the batch effect an optimiser step of its own",
+    "noise": "variance of noise on the input, as a share of that of the gene (denoising)",
+    "drop": "share of the observed entries that training does not show (denoising)",
     "precision": "of the factors of matrix products while training",
 }
 
@@ -327,7 +329,7 @@ def _reading(model: "ScScope") -> dict:
 
 def _note(model: "ScScope", scaling: "Scaling | None") -> dict:
     """How values were made, for the `uns` of a file."""
-    from scscope import __version__
+    from scscope.version import __version__
 
     return {
         "version": __version__,

@@ -10,12 +10,12 @@ import jinja2
 import pandas as pd
 import yaml
 
-from scscope import __version__
 from scscope.report import cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
 from scscope.report.downloads import csv_uri, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
 from scscope.report.verdicts import headline, stability_words, verdicts
+from scscope.version import __version__
 
 SCRIPT = Path(__file__).with_name("page.js")
 MAX_SVG = 1_500_000  # bytes; larger drawings are shown as pixels

@@ -11,7 +11,7 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +29,6 @@ from scscope.methods.own.load import load
 from scscope.processes import end_with
 from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, OUTCOME, SUBSET
 from scscope.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from scscope.run.subset import Subset
 
 logger = logging.getLogger("scscope.run")
 
@@ -75,8 +72,14 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     return {**seconds, "record": fit.record}
 
 
-def fitted(request: dict, data: Scaled, **options) -> tuple[Fit, "Subset | None"]:
-    """Fit the method to all cells, or to as many as the request says and no more."""
+def fitted(request: dict, data: Scaled, **options) -> tuple[Fit, Any]:
+    """Fit the method to all cells, or to as many as the request says and no more.
+
+    Returns
+    -------
+    tuple
+        The fit; and None, or the `scscope.run.subset.Subset` that was fitted.
+    """
     method = load(request["module"], request["function"])
     options |= {"seed": derive_seed(request["seed"], "fit"), **request["params"]}
     n_fitted = request.get("fit_on")

@@ -138,7 +138,10 @@ def test_a_saved_model_does_what_the_fitted_one_did(counts, tmp_path, batched):
     assert loaded.history_["loss"] == model.history_["loss"]
     assert loaded.record_ == model.record_
     np.testing.assert_array_equal(loaded.transform(data), model.transform(data))
-    np.testing.assert_array_equal(loaded.impute([1], [2], data), model.impute([1], [2], data))
+    # Rounding of a product may depend on where in memory its factors lie.
+    np.testing.assert_allclose(
+        loaded.impute([1], [2], data), model.impute([1], [2], data), rtol=1e-6
+    )
     if batched:
         np.testing.assert_array_equal(loaded.batch_effect_, model.batch_effect_)
         data.obs["donor"] = "z"

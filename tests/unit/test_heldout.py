@@ -221,6 +221,7 @@ def request_for(name, folder, whole, **settings):
         **{"module": method.module, "function": method.function, "gives": list(method.gives)},
         **{"scale": "log", "oracle": method.oracle, "inductive": method.inductive, "seed": 0},
         **{"data": str(folder / "x.h5ad"), "targets": str(folder / "x.npz"), "params": {}},
+        "threads": 1,
     }
 
 

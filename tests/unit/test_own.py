@@ -106,7 +106,7 @@ def test_code_of_ones_own_counts_and_comments_do_not(tmp_path):
     from scscope import fingerprint
 
     def code(entry):
-        for function in (fingerprint.fingerprint, fingerprint.code_of, fingerprint.imports_of):
+        for function in (fingerprint.fingerprint, fingerprint._read):
             function.cache_clear()
         return code_of_entry(entry, "scscope.run.worker")
 
