@@ -25,7 +25,7 @@ figures: .venv/installed
 
 .PHONY: test
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses $(CORES) --dist loadfile
 
 .PHONY: lint
 lint: .venv/installed

@@ -1,5 +1,7 @@
 """Principal components of sparse input, which is never made dense."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import sparse
 
@@ -11,6 +13,7 @@ FILLS = ("none", "gene_mean")
 SOLVERS = ("auto", "exact", "randomized")
 MOST_GENES = 4_000  # for which the genes' covariance matrix is the fastest way, and is exact
 LARGE = 10_000_000  # stored values beyond which many genes are left to random projections
+BLOCK = 2_000  # cells that are made dense at a time
 OVERSAMPLE, ITERATIONS = 20, 7  # further components, and power iterations, of random projections
 
 
@@ -39,8 +42,7 @@ def pca(
         "gene_mean": as if each zero were the mean of its gene over the cells in which it was seen.
         Or "none".
     solver
-        "exact": scikit-learn's for sparse input, by the covariance of up to 4,000 genes, else by
-        Lanczos iteration. "randomized": by random projections. "auto": exact, but for many genes
+        "exact": by the covariance of up to 4,000 genes, else by Lanczos iteration (scikit-learn). "randomized": by random projections. "auto": exact, but for many genes
         and more than 10 million stored values.
     """
     check_n_latent(n_latent, data.X.shape)
@@ -48,20 +50,19 @@ def pca(
         if value not in known:
             raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {value!r}.")
     shift = nonzero_mean(data.X) if fill == "gene_mean" else None
-    X = _shifted(data.X, shift)
-    exact = X.shape[1] <= MOST_GENES or X.nnz <= LARGE
-    if solver == "exact" or (solver == "auto" and exact):
-        components, mean = _exact(X, n_latent, seed)
+    exact = data.X.shape[1] <= MOST_GENES or data.X.nnz <= LARGE
+    if solver == "randomized" or (solver == "auto" and not exact):
+        components, mean = _randomized(_shifted(data.X, shift), n_latent, seed)
+    elif data.X.shape[1] <= MOST_GENES:
+        components, mean = _of_covariance(data.X, shift, n_latent)
     else:
-        components, mean = _randomized(X, n_latent, seed)
+        components, mean = _by_lanczos(_shifted(data.X, shift), n_latent, seed)
 
     def transform(X: sparse.csr_matrix) -> np.ndarray:
-        return (X @ components - mean @ components).astype(np.float32)
+        scores = [block @ components - mean @ components for block in _blocks(X, shift)]
+        return np.concatenate(scores, dtype=np.float32)
 
-    return Fit(
-        latent=transform(X),
-        transform=lambda others: transform(_shifted(others.X, shift)),
-    )
+    return Fit(latent=transform(data.X), transform=lambda others: transform(others.X))
 
 
 def check_n_latent(n_latent: int, shape: tuple[int, int]) -> None:
@@ -86,12 +87,37 @@ def _shifted(X: sparse.csr_matrix, shift: np.ndarray | None) -> sparse.csr_matri
     return X
 
 
-def _exact(X: sparse.csr_matrix, n_latent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Components (n_genes, n_latent), and the genes' means."""
+def _blocks(X: sparse.csr_matrix, shift: np.ndarray | None) -> Iterator[sparse.csr_matrix]:
+    """The same in pieces, of which no more than one is there at a time."""
+    for start in range(0, X.shape[0], BLOCK):
+        yield _shifted(X[start : start + BLOCK], shift)
+
+
+def _of_covariance(
+    X: sparse.csr_matrix, shift: np.ndarray | None, n_latent: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Components (n_genes, n_latent), and the genes' means: eigenvectors of the covariance.
+
+    As scikit-learn's solver "covariance_eigh", whose import takes longer than most of these fits.
+    """
+    n_cells, n_genes = X.shape
+    total, second = np.zeros(n_genes), np.zeros((n_genes, n_genes))
+    for block in _blocks(X, shift):
+        dense = block.toarray()
+        total += dense.sum(axis=0)
+        second += dense.T @ dense
+    mean = total / n_cells
+    _, vectors = np.linalg.eigh(second - n_cells * np.outer(mean, mean))
+    components = vectors[:, ::-1][:, :n_latent]
+    largest = components[np.abs(components).argmax(axis=0), np.arange(n_latent)]
+    return components * np.sign(largest), mean
+
+
+def _by_lanczos(X: sparse.csr_matrix, n_latent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same for many genes."""
     from sklearn.decomposition import PCA
 
-    solver = "covariance_eigh" if X.shape[1] <= MOST_GENES else "arpack"
-    model = PCA(n_latent, svd_solver=solver, random_state=seed).fit(X)
+    model = PCA(n_latent, svd_solver="arpack", random_state=seed).fit(X)
     return model.components_.T, model.mean_
 
 

@@ -43,8 +43,8 @@ class OnCluster(Checkout):
         self.edit("scscope/methods/pca.py", "def pca(", TROUBLE)
         self.edit(
             "scscope/methods/pca.py",
-            "    from sklearn",
-            "    meet_trouble(n_latent)\n    from sklearn",
+            "    check_n_latent(n_latent, data.X.shape)",
+            "    meet_trouble(n_latent)\n    check_n_latent(n_latent, data.X.shape)",
         )
         self.config["methods"] = {
             f"pca{number}": {"use": "pca", "scale": "log", "params": {"n_latent": number}}
