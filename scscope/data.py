@@ -70,7 +70,7 @@ class Dataset:
 class Targets:
     """Entries at which imputation is judged: three aligned arrays of shape (n_targets,).
 
-    All of them are observed as zero. `value` is the true value: positive where an expressed gene
+    All of them are observed as zero, but for those of thinned counts. `value` is the true value: positive where an expressed gene
     was missed, and 0 where the zero is real (so that over-imputing has a price).
     """
 

@@ -11,14 +11,13 @@ import numpy as np
 from scscope.atomic import beside, write_text
 from scscope.cluster import CLUSTERERS, UNASSIGNED, clusterings
 from scscope.cluster.extend import extend_labels
+from scscope.cluster.result import GIVEN
 from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_total, scaled
 from scscope.metrics import METRICS, score
 from scscope.metrics.octiles import octiles
 from scscope.metrics.rare import rare_types_of
 from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, SUBSET, read_status
 from scscope.validation import examples
-
-GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ IGNORED = (
     "scscope.datasets.transfer",
     "scscope.log",
     "scscope.progress",
+    "scscope.run.exclusive",
+    "scscope.version",
 )
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from scscope.atomic import write_text
-from scscope.evaluate import GIVEN
+from scscope.cluster.result import GIVEN
 from scscope.methods.own.entries import method_of_entry, use_of_entry
 from scscope.run.status import FAILED, read_status
 

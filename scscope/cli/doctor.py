@@ -101,7 +101,7 @@ def examine() -> dict:
     for name, method in METHODS.items():
         abilities[name] = {
             "kind": "method",
-            **ability(needs_of("scscope.run.worker", method.module)),
+            **ability(needs_of_method(method)),
         }
     for name in SIMULATORS:
         needs = needs_of(f"scscope.simulate.{name}")
@@ -147,9 +147,8 @@ def needs_of(*modules: str | Path) -> tuple[str, ...]:
 
 def needs_of_method(method: "Method") -> tuple[str, ...]:
     """Packages that a fit of a registered method needs."""
-    said = getattr(method, "needs", ())
-    said = (said,) if isinstance(said, str) else tuple(said)
-    return tuple(sorted({*needs_of(method.module), *filter(None, said)}))
+    own = {method.needs} if method.needs else set()
+    return tuple(sorted({*needs_of("scscope.run.worker", method.module), *own}))
 
 
 def ability(packages: tuple[str, ...]) -> dict:

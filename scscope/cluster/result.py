@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from igraph import Graph
 
 UNASSIGNED = -1  # the label of cells that are in no cluster
+GIVEN = "given"  # stands for the clusterer where a method hands in clusters of its own
 
 
 @dataclass(frozen=True)

@@ -175,12 +175,12 @@ def not_a_mirror(address: str) -> str:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait until no other process brings this file. A killed process holds nobody up."""
+    """Wait until no other process holds a lock. A killed process holds nobody up."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logger.info("Another process brings this file; waiting for it (%s).", path)
+        logger.info("Another process is bringing files; waiting for it (%s).", path)
         lock.acquire()
     try:
         yield

@@ -1,6 +1,6 @@
-"""Runs that are timed have the host for themselves: no other job of a workflow runs beside them.
+"""Runs that are timed have the host for themselves: nothing that computes in a workflow runs beside them.
 
-Two files of the host's folder for temporary files are locked. All jobs share the first; a run that
+Two files in the host's memory are locked. All jobs share the first; a run that
 is timed waits until it has that one alone. The second is a turnstile: whoever waits for the first
 holds it, so that jobs that come later wait behind a timed run and not before it.
 """
@@ -58,7 +58,10 @@ def stay_beside_others() -> None:
 
 
 def _open() -> tuple[int, int]:
-    place, user = Path(tempfile.gettempdir()), os.getuid()
+    # A folder for temporary files may be a job's own; this one is the host's.
+    shared = Path("/dev/shm")
+    place = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+    user = os.getuid()
     names = (f"scscope-{user}-turnstile.lock", f"scscope-{user}-host.lock")
     turnstile, lock = (os.open(place / name, os.O_RDWR | os.O_CREAT, 0o600) for name in names)
     return turnstile, lock

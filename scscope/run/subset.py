@@ -37,9 +37,10 @@ def fit_on(
     method: Callable,
     data: Scaled,
     n_fitted: int,
+    subset_seed: int,
+    /,
     *,
     seed: int,
-    subset_seed: int,
     device: str,
     **params,
 ) -> tuple[Fit, Subset]:
@@ -53,10 +54,10 @@ def fit_on(
         All cells, of which there are more than `n_fitted`.
     n_fitted
         Number of cells to fit.
-    seed, device, **params
-        Of the method.
     subset_seed
         Seed of the choice of cells.
+    seed, device, **params
+        Of the method.
 
     Returns
     -------

@@ -88,7 +88,7 @@ def fitted(request: dict, data: Scaled, **options) -> tuple[Fit, Any]:
     # By name: only fits that use it depend on its code.
     fit_on = import_module("scscope.run.subset").fit_on
     subset_seed = derive_seed(request["seed"], "subset")
-    return fit_on(method, data, n_fitted, subset_seed=subset_seed, **options)
+    return fit_on(method, data, n_fitted, subset_seed, **options)
 
 
 def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:

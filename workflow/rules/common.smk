@@ -41,7 +41,7 @@ RESULTS = Path(workflow.pathvars.apply("<results>"))
 FIT_RETRIES = 2
 # What slurm/profile.yaml is told of the cluster, too.
 SITE_FILE = Path(os.environ.get("SCSCOPE_SITE") or ROOT / "slurm/site.yaml").expanduser()
-SITE = yaml.safe_load(SITE_FILE.read_text()) if SITE_FILE.exists() else {}
+SITE = (yaml.safe_load(SITE_FILE.read_text()) if SITE_FILE.exists() else None) or {}
 SITE_KEYS = "account partition gpus gpu_model jobs status container partitions".split()
 
 
@@ -275,10 +275,13 @@ def measures_of(wildcards):
         for study in STUDIES.values()
         if run[0] in study["datasets"] and run[1] in study["methods"] and run[2] in study["seeds"]
     ]
-    return {
+    measures = {
         kind: list(dict.fromkeys(name for study in asked for name in study[kind]))
         for kind in ("metrics", "clusterers")
-    } | {"leave_out": DATASETS[wildcards.dataset].get("leave_out", [])}
+    }
+    of_rest = any(METRICS[metric].of_rest for metric in measures["metrics"])
+    left_out = DATASETS[wildcards.dataset].get("leave_out", []) if of_rest else []
+    return {**measures, "leave_out": left_out}
 
 
 def files_of_dataset(wildcards):
@@ -294,8 +297,7 @@ def raw_files_of_dataset(wildcards):
 
 def is_timed(wildcards):
     """Whether a study compares the time of a run: then nothing may run beside it."""
-    run = [wildcards.dataset, wildcards.method, int(wildcards.seed)]
-    return any(run in runs for runs in runs_of_timing_studies().values())
+    return (wildcards.dataset, wildcards.method, int(wildcards.seed)) in TIMED
 
 
 def runs_of_timing_studies():
@@ -305,6 +307,9 @@ def runs_of_timing_studies():
         for name, study in STUDIES.items()
         if study.get("timing")
     }
+
+
+TIMED = {tuple(run) for runs in runs_of_timing_studies().values() for run in runs}
 
 
 def panel_code(wildcards):
@@ -375,10 +380,11 @@ def record_what_ended_unseen():
     for job in workflow.dag.jobs:
         if workflow.dag.needrun(job) or job.is_local or workflow.persistence.has_metadata(job):
             continue
-        if min(map(os.path.getmtime, job.output)) > edited:
+        there = [path for path in job.output if os.path.exists(path)]  # not what was temporary
+        if there and min(map(os.path.getmtime, there)) > edited:
             workflow.async_run(workflow.persistence.finished(job))
         else:
-            unknown.append(job.output[0])
+            unknown += there[:1]
     if unknown:
         logger.warning(
             f"{len(unknown)} results, such as {unknown[0]}, came while Snakemake was gone, and config "

@@ -16,8 +16,6 @@ rule download_file:
     localrule: True
     conda:
         "../../envs/base.yaml"
-    resources:
-        transfers=1,
     message:
         "Download {wildcards.file} of {wildcards.source}"
     script:

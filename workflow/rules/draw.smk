@@ -34,6 +34,7 @@ rule draw_page:
         "<logs>/draw_page/{page}.log",
     benchmark:
         "<benchmarks>/draw_page/{page}.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     params:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scscope.log import log_to
 from scscope.run.exclusive import host
 from scscope.run.status import FAILED, NEEDS_MORE, record_failure
-from scscope.run.supervisor import limits_of, record_silence, supervise
+from scscope.run.supervisor import SECONDS_TO_SPEAK, limits_of, record_silence, supervise
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -34,7 +34,8 @@ about = {**names, "seed": request["seed"], "timed": snakemake.params.timed}
 tries = 1 + snakemake.params.retries
 if resources.attempt <= tries:
     limits = limits_of(resources.get("mem_mb"), resources.get("runtime"))
-    with host(alone=snakemake.params.timed):
+    with host(alone=snakemake.params.timed) as waited:
+        limits["seconds"] = max(limits["seconds"] - waited, SECONDS_TO_SPEAK)
         status = supervise(request, folder, about=about, log=Path(snakemake.log[0]), **limits)
     logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
 else:  # the last one wrote nothing

@@ -48,13 +48,15 @@ def method_of_entry(name: str, entry: dict) -> Method:
         return Method(module=f"{OWN}.files", function="files", **own)
     if is_function(entry):
         module, function = split(entry["use"])
-        return Method(module=module, function=function, **own)
+        return Method(
+            module=module, function=function, inductive=entry.get("inductive", False), **own
+        )
     return method_of(entry["use"])
 
 
 def use_of_entry(name: str, entry: dict) -> str:
     """What tables call the method of an entry: entries with the same are one method."""
-    return entry.get("use", name)
+    return entry.get("use") or entry.get("label", name)
 
 
 def params_of_entry(entry: dict, search_path: str, **run) -> dict:
