@@ -5,6 +5,7 @@ of the input, the clusterer, the metric.
 """
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ AGREEMENT = [
 ]
 ACROSS = [
     *(*CONDITION, "method", "mean_rank", "mean_rank_available"),
-    *("n_methods", "n_datasets", "friedman_p", "critical_difference", "note"),
+    *("n_methods", "n_units", "n_datasets", "friedman_p", "critical_difference", "note"),
 ]
 
 
@@ -223,43 +224,63 @@ def _agree(first: pd.Series, second: pd.Series) -> tuple[float, float]:
     return float(tau), float(set(a.index[a == a.min()]) == set(b.index[b == b.min()]))
 
 
-def across_datasets(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean ranks over real datasets, each of which is one unit, and what they can tell.
+def across_datasets(scores: pd.DataFrame, unit_of: Mapping[str, str]) -> pd.DataFrame:
+    """Mean ranks over real data, and what they can tell.
 
     Parameters
     ----------
     scores
         Scores of real datasets.
+    unit_of
+        What counts as one by dataset: datasets of the same cells are no replicates of each other.
 
     Returns
     -------
     pd.DataFrame
-        One row for each condition and entry. Only entries that apply to every dataset of the
-        condition are ranked. `friedman_p` takes three entries, `critical_difference` ten datasets;
-        `note` says why it is empty.
+        One row for each condition and entry. Entries are ranked by their mean rank over the datasets
+        of a unit; `mean_rank` is over units. Only entries that apply to every dataset of the
+        condition are ranked. `friedman_p` takes three entries and two units, `critical_difference`
+        ten units; `note` says why it is empty.
     """
     rows = []
     for condition, part in conditions(judged(scores)):
         ranked = by_dataset(part, "method").dropna(subset="rank")
         n_datasets = ranked["dataset"].nunique()
         everywhere = ranked.groupby("method")["dataset"].nunique() == n_datasets
-        part = part[part["method"].isin(everywhere.index[everywhere])]
-        ranked = by_dataset(part, "method")
-        rank_of = ranked.pivot(index="dataset", columns="method", values="rank")
-        n_methods = rank_of.shape[1]
+        ranked = by_dataset(part[part["method"].isin(everywhere.index[everywhere])], "method")
+        n_methods = ranked["method"].nunique()
         if n_methods < 2:
             continue
+        rank_of = {kind: by_unit(ranked, unit_of, kind) for kind in ("rank", "rank_available")}
+        n_units = len(rank_of["rank"])
         difference, note = np.nan, ""
         try:
-            difference = statistics.critical_difference(n_methods, n_datasets)
+            difference = statistics.critical_difference(n_methods, n_units)
         except ValueError as error:
             note = str(error)
-        p = statistics.friedman(rank_of) if n_methods > 2 and n_datasets > 1 else np.nan
-        means = ranked.groupby("method", sort=False)[["rank", "rank_available"]].mean()
-        for method, mean in means.iterrows():
-            counts = (n_methods, n_datasets, p, difference, note)
-            rows.append((*condition, method, mean["rank"], mean["rank_available"], *counts))
+        p = statistics.friedman(rank_of["rank"]) if n_methods > 2 and n_units > 1 else np.nan
+        means = {kind: table.mean() for kind, table in rank_of.items()}
+        for method in ranked["method"].unique():
+            of_method = (means["rank"][method], means["rank_available"][method])
+            counts = (n_methods, n_units, n_datasets, p, difference, note)
+            rows.append((*condition, method, *of_method, *counts))
     return pd.DataFrame(rows, columns=ACROSS)
+
+
+def by_unit(ranked: pd.DataFrame, unit_of: Mapping[str, str], kind: str) -> pd.DataFrame:
+    """Ranks within units, of mean ranks over the datasets of each; shape (n_units, n_methods).
+
+    Parameters
+    ----------
+    ranked
+        As `by_dataset` returns it, of entries that are ranked on every dataset.
+    unit_of
+        Unit of each dataset.
+    kind
+        The column of `ranked` to take.
+    """
+    units = ranked["dataset"].map(dict(unit_of)).rename("unit")
+    return ranked.groupby([units, "method"])[kind].mean().unstack().rank(axis=1)
 
 
 def condition_order(stability: pd.DataFrame) -> list[tuple[str, str, str]]:

@@ -156,16 +156,47 @@ def test_a_single_method_has_no_order():
     assert agreement(rank_stability(own[own["control"]])).empty
 
 
-def test_across_real_datasets_the_dataset_is_the_unit():
-    table = across_datasets(scores(n_datasets=3))
+def across(table: pd.DataFrame, **unit_of) -> pd.DataFrame:
+    """Mean ranks where each dataset is a unit, but for those that are named."""
+    return across_datasets(table, {name: name for name in table["dataset"].unique()} | unit_of)
+
+
+def test_across_real_data_each_set_is_a_unit():
+    table = across(scores(n_datasets=3))
     row = one(table, scale="log", clusterer="phenograph", metric="ari", method="scscope_log")
     assert (row["mean_rank"], row["n_methods"], row["n_datasets"]) == (1, 3, 3)
     assert np.isnan(row["critical_difference"])
     assert "at least 10 datasets, got 3" in row["note"]
 
 
+def test_datasets_of_the_same_cells_count_once():
+    # Ranks of scScope, PCA, scVI: d0, d1 and d2, the same cells: 1, 2, 3, but 2, 1, 3 on d0; d3: 2, 1, 3.
+    swapped = scores(n_datasets=4, n_seeds=1)
+    for name in ("d0", "d3"):
+        here = (swapped["dataset"] == name) & (swapped["metric"] == "ari")
+        ours, pca = ((swapped["method"] == m) & here for m in ("scscope_log", "pca_log"))
+        values = swapped.loc[ours, "value"].to_numpy()
+        swapped.loc[ours, "value"] = swapped.loc[pca, "value"].to_numpy()
+        swapped.loc[pca, "value"] = values
+    keys = {"scale": "log", "clusterer": "phenograph", "metric": "ari"}
+    table = across(swapped, d1="d0", d2="d0")
+    # Mean ranks on the three: 4/3, 5/3, 3, so 1, 2, 3; with d3 (1 + 2) / 2.
+    for method, mean in (("scscope_log", 1.5), ("pca_log", 1.5), ("scvi", 3)):
+        row = one(table, **keys, method=method)
+        assert (row["mean_rank"], row["mean_rank_available"]) == (mean, mean)
+        assert (row["n_units"], row["n_datasets"]) == (2, 4)
+    assert "at least 10 datasets, got 2" in row["note"]
+    # As Friedman (1937): 12 / (n k (k + 1)) * sum of squared rank sums - 3 n (k + 1), n = 2, k = 3.
+    statistic = 12 / (2 * 3 * 4) * (3**2 + 3**2 + 6**2) - 3 * 2 * 4
+    assert row["friedman_p"] == pytest.approx(np.exp(-statistic / 2))  # chi-squared, 2 d.f.
+    alone = one(across(swapped), **keys, method="pca_log")
+    assert (alone["n_units"], alone["mean_rank"]) == (4, 1.5)
+    same = across(swapped, **dict.fromkeys(["d0", "d1", "d2", "d3"], "one"))
+    assert np.isnan(one(same, **keys, method="scvi")["friedman_p"])
+
+
 def test_from_ten_datasets_on_there_is_a_critical_difference():
-    table = across_datasets(scores(n_datasets=10, n_seeds=1))
+    table = across(scores(n_datasets=10, n_seeds=1))
     row = one(table, scale="log", clusterer="phenograph", metric="ari", method="scscope_log")
     assert row["note"] == ""
     assert row["critical_difference"] == pytest.approx(2.343 * np.sqrt(3 * 4 / 60), abs=2e-3)
@@ -174,5 +205,5 @@ def test_from_ten_datasets_on_there_is_a_critical_difference():
 
 def test_entries_that_do_not_apply_to_all_datasets_are_not_ranked_across_them():
     absent = [("scvi", 0, seed) for seed in range(4)]
-    table = across_datasets(scores(absent=absent))
+    table = across(scores(absent=absent))
     assert set(table.loc[table["scale"] == "log", "method"]) == {"scscope_log", "pca_log"}

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 stay_beside_others()
-scores, datasets = (read_table(snakemake.input[name]) for name in ("scores", "datasets"))
-# Simulated data are new with each seed, which makes seeds replicates; real data are the same.
-simulated = scores["dataset"].isin(datasets.loc[datasets["seed"].notna(), "dataset"])
+scores = read_table(snakemake.input.scores)
+# Simulated data are new with each seed, which makes seeds replicates; real data are the same, and
+# what is hidden of them is hidden of the same cells.
+simulated = scores["dataset"].isin(snakemake.params.simulated)
 stability = pd.concat(
     [
         rank_stability(select(scores, **selection), study)
@@ -30,7 +31,7 @@ tables = {
     "rank_stability": stability,
     "rank_agreement": agreement(stability),
     "panels": panel_table(snakemake.params.panels),
-    "mean_ranks": across_datasets(scores[~simulated]),
+    "mean_ranks": across_datasets(scores[~simulated], snakemake.params.unit_of),
 }
 for name, table in tables.items():
     write_table(table, Path(snakemake.output[name]))
