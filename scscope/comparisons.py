@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from scscope import statistics
-from scscope.figures.tables import CLUSTERERS, COUNTS, SCALES, rank, with_names
+from scscope.figures.tables import CLUSTERERS, ON_COUNTS, SCALES, rank, with_names
 from scscope.metrics import METRICS
 from scscope.seeds import derive_seed
 
 CONDITION = ["scale", "clusterer", "metric"]
-ON_COUNTS = ("counts", "rounded")  # such entries stand beside those of every scale
 # Lower is better, but it is the price of imputing and no quality: whoever imputes nothing wins.
 PRICES = ("zero_prediction",)
 SKIPPED = "not_applicable"
@@ -143,7 +142,7 @@ def rank_stability(scores: pd.DataFrame, study: str = "") -> pd.DataFrame:
     Parameters
     ----------
     scores
-        Scores of a study. A method has one name on all scales; its entries on counts, too.
+        Scores of a study. A method has one name on all scales, and another on counts.
     study
         Name of the study, for a table of several.
 
@@ -158,7 +157,6 @@ def rank_stability(scores: pd.DataFrame, study: str = "") -> pd.DataFrame:
     if scores.empty:
         return pd.DataFrame(columns=STABILITY)
     named = with_names(scores)
-    named["name"] = named["name"].str.removesuffix(COUNTS)
     uses = named.drop_duplicates("name").set_index("name")["use"]
     tables = []
     for condition, rows in conditions(named):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from scscope.claims.criteria import AGAINST_RIVALS, STATISTICS, Check, Level, Values
-from scscope.comparisons import ON_COUNTS, agreement, rank_stability
+from scscope.comparisons import agreement, rank_stability
+from scscope.figures.tables import ON_COUNTS
 from scscope.metrics import METRICS
 from scscope.run.status import FAILED
 

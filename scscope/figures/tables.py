@@ -35,7 +35,9 @@ CLUSTERERS = {
     "leiden": "Leiden",
     "scalable": "scalable PhenoGraph",
 }
-COUNTS = " (counts)"
+# Scales of methods that model counts, with what is added to a name: such entries stand beside those of
+# every other scale.
+ON_COUNTS = {"counts": " (counts)", "rounded": " (rounded)"}
 SCALE_FREE = ("random", "truth", "shuffled", "no_imputation")
 UNIT_FREE = ("gene_mean", "group_mean")
 
@@ -71,7 +73,7 @@ def outcome(rows: pd.DataFrame) -> Outcome:
 def with_names(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with a column `name`: how figures call an entry, the same on every scale.
 
-    Entries that take counts say so, and entries that could not be told apart get the name that
+    Entries that take counts, or values rounded to counts, say so, and entries that could not be told apart get the name that
     they have in the config.
     """
     scores = scores.assign(
@@ -80,8 +82,8 @@ def with_names(scores: pd.DataFrame) -> pd.DataFrame:
         clusterer=scores["clusterer"].fillna(""),
     )
     entries = scores.drop_duplicates("method")[["method", "label", "use", "scale", "control"]]
-    counts = (entries["scale"] == "counts") & ~entries["control"]
-    name = entries["label"].astype(str) + np.where(counts, COUNTS, "")
+    suffix = entries["scale"].map(ON_COUNTS).where(~entries["control"].astype(bool)).fillna("")
+    name = entries["label"].astype(str) + suffix
     alike = pd.DataFrame({"name": name, "scale": entries["scale"]}).duplicated(keep=False)
     alike |= entries["use"].groupby(name).transform("nunique") > 1
     name = name.where(~alike, entries["label"].astype(str) + " [" + entries["method"] + "]")
@@ -94,12 +96,19 @@ def ordered(entries: pd.DataFrame) -> pd.DataFrame:
 
     def key(entry) -> tuple:
         known = order.index(entry.use) if entry.use in order else len(order)
-        canonical = entry.name.removesuffix(COUNTS) == METHODS.get(entry.use)
+        canonical = without_suffix(entry.name) == METHODS.get(entry.use)
         scale = rank(getattr(entry, "scale", ""), SCALES)
         return known, entry.use, not canonical, natural(entry.name), scale
 
     rows = sorted(entries.itertuples(index=False), key=key)
     return pd.DataFrame(rows, columns=entries.columns)
+
+
+def without_suffix(name: str) -> str:
+    """A name as it is on the other scales."""
+    for suffix in ON_COUNTS.values():
+        name = name.removesuffix(suffix)
+    return name
 
 
 def rank(name: str, order: dict) -> tuple:
@@ -120,9 +129,9 @@ def clusterers_of(scores: pd.DataFrame) -> list[str]:
 
 
 def scales_of(scores: pd.DataFrame) -> list[str]:
-    """Scales that have a column of their own: all but counts, unless there are only counts."""
+    """Scales that have a column of their own: all but those of counts, unless there are no others."""
     present = set(scores.loc[~scores["control"], "scale"])
-    return sorted(present - {"counts"} or present, key=lambda scale: rank(scale, SCALES))
+    return sorted(present - set(ON_COUNTS) or present, key=lambda scale: rank(scale, SCALES))
 
 
 def on_scale(scores: pd.DataFrame, scale: str) -> pd.DataFrame:
@@ -137,7 +146,7 @@ def on_scale(scores: pd.DataFrame, scale: str) -> pd.DataFrame:
     elsewhere = scores[same]
     absent = elsewhere[~elsewhere["use"].isin(scores.loc[own, "use"])]
     stand_in = absent.groupby("use")["method"].min()
-    counts = (scores["scale"] == "counts") & ~scores["control"]
+    counts = scores["scale"].isin(ON_COUNTS) & ~scores["control"]
     return scores[own | counts | scores["method"].isin(stand_in)]
 
 

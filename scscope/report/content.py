@@ -11,21 +11,14 @@ from scscope.figures.tables import (
     of_clusterer,
     ordered,
     outcome,
+    rank,
     with_names,
 )
+from scscope.metrics import METRICS
 
-# In the order in which they are shown.
-METRICS = {
-    "ari": "Adjusted Rand index",
-    "imputation_error": "Imputation error (mean |Δ log1p| at missed entries)",
-    "zero_prediction": "Prediction at true zeros (mean log1p)",
-    "ami": "Adjusted mutual information",
-    "nmi": "Normalised mutual information",
-    "n_clusters": "Number of clusters",
-    "unassigned": "Unassigned cells",
-}
-MAIN = ("ari", "imputation_error")
-WHOLE = ("n_clusters", "unassigned")  # metrics that count
+MAIN = ("ari", "imputation_error")  # shown first
+ORDER = dict.fromkeys([*MAIN, *METRICS])
+WHOLE = ("n_clusters",)  # metrics that count
 
 
 @dataclass(frozen=True)
@@ -84,6 +77,17 @@ def number(value: float, metric: str) -> str:
     """A score in as many digits as it deserves."""
     digits = 1 if metric in WHOLE else 3
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: never "-0.000"
+
+
+def metrics_of(scores: pd.DataFrame) -> list[str]:
+    """Metrics in the scores, in the order in which they are shown."""
+    return sorted(set(scores["metric"]), key=lambda metric: rank(metric, ORDER))
+
+
+def title_of(metric: str) -> str:
+    """A metric as the head of a table."""
+    title = METRICS[metric].title if metric in METRICS else metric
+    return title[:1].upper() + title[1:]
 
 
 def problems(statuses: pd.Series) -> str:
@@ -148,13 +152,11 @@ def by_method_and_dataset(table: pd.DataFrame, title: str, cell) -> Table:
 def score_tables(scores: pd.DataFrame) -> dict[tuple[str, str], Table]:
     """A table for each metric and clusterer, in their order."""
     scores = with_names(scores)
-    known = [metric for metric in METRICS if metric in set(scores["metric"])]
-    others = sorted(set(scores["metric"]) - set(METRICS))
     tables = {}
-    for metric in known + others:
+    for metric in metrics_of(scores):
         rows = scores[scores["metric"] == metric]
         for clusterer in clusterers_of(rows) or [""]:
-            title = METRICS.get(metric, metric)
+            title = title_of(metric)
             if clusterer:
                 title += f", {CLUSTERERS.get(clusterer, clusterer)}"
             own = of_clusterer(rows, clusterer)
@@ -168,7 +170,7 @@ def score_rows(scores: pd.DataFrame) -> list[dict]:
     """One row for each dataset, method, clusterer and metric: mean, spread and number of seeds."""
     scores = with_names(scores)
     order = {entry.method: place for place, entry in enumerate(entries_of(scores).itertuples())}
-    metrics = [*METRICS, *sorted(set(scores["metric"]) - set(METRICS))]
+    metrics = metrics_of(scores)
     keys = ["dataset", "method", "clusterer", "metric"]
     rows = []
     for (dataset, method, clusterer, metric), group in scores.groupby(keys, sort=False):

@@ -40,7 +40,7 @@ def method_cards(
         facts = [("uses", entry.use), ("input", scale_words(entry.scale))]
         facts += [("settings", words_of(settings) or "none to choose")]
         if preset := settings.get("preset"):
-            facts.append((f"preset {preset}", words_of(resolved(settings))))
+            facts.append((f"preset {preset}", words_of(resolved(entry.use, settings))))
         facts.append(("fitted to", cells_words(said.get("fit_on"))))
         tried = said.get("tuning_budget", budget)
         facts.append(("tuning budget", NOT_STATED if tried is None else str(tried)))
@@ -79,12 +79,14 @@ def cells_words(n_fitted: int | None) -> str:
     return "all cells" if n_fitted is None else f"{n_fitted:,} at random; the others by an SVM"
 
 
-def resolved(settings: Mapping) -> dict:
-    """All settings of a fit: those of the preset, but for what the entry changes."""
+def resolved(use: str, settings: Mapping) -> dict:
+    """All settings of a fit: those of the preset, but for what the entry, or the method, changes."""
     if settings["preset"] not in PRESETS:
         return {}
     known = asdict(Settings())
     own = {name: value for name, value in settings.items() if name in known}
+    if use == "ae":  # one pass, whatever the preset
+        own["n_steps"] = 1
     full = asdict(settings_of(settings["preset"], **own))
     return {name: value for name, value in full.items() if value not in ((), None)}
 

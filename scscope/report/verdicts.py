@@ -78,7 +78,12 @@ def headline(claims: pd.DataFrame) -> str:
     """How many claims came out how, in a line."""
     counts = claims.loc[claims["role"] == JUDGED, "verdict"].value_counts()
     words = [f"{counts.get(verdict, 0)} {verdict}" for verdict in KINDS]
-    return f"{counts.sum()} claims of the paper: {', '.join(words)}."
+    return f"{numbered(counts.sum())} of the paper: {', '.join(words)}."
+
+
+def numbered(n: int) -> str:
+    """So many claims: "1 claim", "2 claims"."""
+    return f"{n} claim{'' if n == 1 else 's'}"
 
 
 def stability_words(agreement: pd.DataFrame) -> list[str]:

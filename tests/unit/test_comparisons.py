@@ -120,10 +120,22 @@ def test_same_scores_give_the_same_intervals():
 def test_the_order_on_every_condition():
     table = rank_stability(scores(), "main")
     rank = table.set_index(["scale", "clusterer", "metric", "name"])["rank"]
-    assert rank["log", "phenograph", "ari"].to_dict() == {"scScope": 1, "PCA": 2, "scVI": 3}
-    assert rank["log", "kmeans", "ari"].to_dict() == {"scScope": 3, "PCA": 2, "scVI": 1}
-    assert rank["size", "phenograph", "ari"].to_dict() == {"scVI": 2, "scScope": 3, "PCA": 1}
-    assert rank["log", "", "imputation_error"].to_dict() == {"scScope": 1, "PCA": 2, "scVI": 3}
+    assert rank["log", "phenograph", "ari"].to_dict() == {
+        "scScope": 1,
+        "PCA": 2,
+        "scVI (counts)": 3,
+    }
+    assert rank["log", "kmeans", "ari"].to_dict() == {"scScope": 3, "PCA": 2, "scVI (counts)": 1}
+    assert rank["size", "phenograph", "ari"].to_dict() == {
+        "scVI (counts)": 2,
+        "scScope": 3,
+        "PCA": 1,
+    }
+    assert rank["log", "", "imputation_error"].to_dict() == {
+        "scScope": 1,
+        "PCA": 2,
+        "scVI (counts)": 3,
+    }
     assert set(table["n_datasets"]) == {2}
     assert set(table["n_runs"]) == {8}
 
@@ -147,6 +159,15 @@ def test_a_method_that_failed_anywhere_ranks_after_those_that_did_not():
     assert row["rank"] == 2  # last of three on one dataset, first on the other
     assert row["rank_available"] == 1
     assert (row["n_failed"], row["n_runs"]) == (1, 8)
+
+
+def test_a_method_on_counts_and_on_rounded_values_is_two():
+    table = scores()
+    rounded = table[table["method"] == "scvi"].assign(method="scvi_rounded", scale="rounded")
+    ranks = rank_stability(pd.concat([table, rounded.assign(value=rounded["value"] - 0.01)]))
+    rank = ranks.set_index(["scale", "clusterer", "metric", "name"])["rank"]
+    names = {"scScope": 1, "PCA": 2, "scVI (counts)": 3, "scVI (rounded)": 4}
+    assert rank["log", "phenograph", "ari"].to_dict() == names
 
 
 def test_a_single_method_has_no_order():

@@ -217,8 +217,18 @@ def test_verdicts_stand_before_the_figures_and_what_failed_before_the_rest():
     assert places == sorted(places)
     assert "3 claims of the paper: 1 reproduced, 1 not reproduced, 1 not testable here." in html
     assert "reproduced in 1 of 2 other choices" in html
-    assert "1 claims that are not testable here" in html
+    assert "1 claim that is not testable here, with the reason" in html
     assert "another input scale 0.11 (same leader in 50% of 27 pairs)" in html
+
+
+def test_numbers_of_claims_are_grammatical():
+    one = claims()[lambda table: table["claim"] == "won"]
+    assert (
+        headline(one)
+        == "1 claim of the paper: 1 reproduced, 0 not reproduced, 0 not testable here."
+    )
+    two = pd.concat([one, one.assign(claim="other")])
+    assert headline(two).startswith("2 claims of the paper: 2 reproduced")
 
 
 def test_a_run_without_claims_says_nothing_of_them():
@@ -282,6 +292,28 @@ def test_method_cards_have_settings_input_and_versions():
     assert "learning_rate 0.001" in pca["preset paper"]
     assert pca["versions"] == "scscope 0.1.0"
     assert cards["mine"]["settings"] == "none to choose"
+
+
+def test_the_card_of_an_autoencoder_says_one_pass():
+    runs = tables()["runs"].assign(use="ae")
+    entry = {"use": "ae", "scale": "log", "params": {"preset": "paper"}}
+    cards = {card["method"]: dict(card["facts"]) for card in method_cards(runs, {"pca_log": entry})}
+    assert "n_steps 1," in cards["pca_log"]["preset paper"]
+
+
+def test_metrics_are_titled_and_in_order_and_shares_have_their_digits():
+    scores = tables()["scores"].query("clusterer == 'phenograph'")
+    names = ["unassigned", "rare_f1", "imputation_error", "ari", "n_clusters"]
+    shown = score_tables(pd.concat([scores.assign(metric=name) for name in names]))
+    assert [table.title for table in shown.values()] == [
+        "ARI, PhenoGraph",
+        "Imputation error, PhenoGraph",
+        "Number of clusters, PhenoGraph",
+        "Share of cells without a cluster, PhenoGraph",
+        "Mean best F1 of rare types, PhenoGraph",
+    ]
+    texts = {metric: table.rows[0][1][0].text for (metric, _), table in shown.items()}
+    assert (texts["unassigned"], texts["n_clusters"]) == ("0.600", "0.6")
 
 
 def test_tuning_budgets_are_equal_or_declared_unequal():

@@ -164,7 +164,7 @@ def test_claims_are_judged_and_a_changed_threshold_judges_again_and_refits_nothi
     table = copy.results / "tables/claims.tsv"
     verdicts = pd.read_csv(table, sep="\t").query("role == 'judged'")
     assert verdicts[["claim", "verdict"]].to_numpy().tolist() == [["any", "reproduced"]]
-    assert "1 claims of the paper: 1 reproduced" in (copy.results / "report.html").read_text()
+    assert "1 claim of the paper: 1 reproduced" in (copy.results / "report.html").read_text()
     file.write_text(yaml.safe_dump({"claims": {"any": claim | {"threshold": 2}}}))
     assert copy.plan() == []
     copy.run()
