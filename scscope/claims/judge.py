@@ -12,13 +12,14 @@ import pandas as pd
 
 from scscope.claims.criteria import AGAINST_RIVALS, STATISTICS, Check, Level, Values
 from scscope.comparisons import agreement, rank_stability
-from scscope.figures.tables import ON_COUNTS
+from scscope.figures.tables import METHODS, ON_COUNTS
 from scscope.metrics import METRICS
 from scscope.run.status import FAILED
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "not reproduced", "not testable here"
 JUDGED, SENSITIVITY, RELEASED = "judged", "sensitivity", "released code"
 COSTS = ("seconds", "peak_rss_mb", "peak_gpu_mb")  # of the table of runs; less is better
+ALL_COSTS = {*COSTS, *(name for name, metric in METRICS.items() if metric.kind == "cost")}
 MIN_ORDERED = 3  # methods of an order
 COLUMNS = [
     *("claim", "source", "statement", "role", "verdict", "paper", "ours", "why"),
@@ -90,11 +91,7 @@ def judge(claims: Mapping[str, Mapping], tables: Tables) -> pd.DataFrame:
     """
     rows = []
     for name, claim in claims.items():
-        setting = Setting(
-            claim.get("method", {}).get("preset", ""),
-            claim.get("method", {}).get("scale", ""),
-            claim.get("clusterer", ""),
-        )
+        setting = _setting_of(claim)
         rows.append(_row(name, claim, setting, JUDGED, tables))
         if "untestable" in claim:
             continue
@@ -105,6 +102,19 @@ def judge(claims: Mapping[str, Mapping], tables: Tables) -> pd.DataFrame:
         if released := _released_row(name, claim, setting, tables):
             rows.append(released)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def lacking(claim: Mapping, tables: Tables) -> list[str]:
+    """What the tables lack to judge a claim with levels and rivals: in words, one for each kind."""
+    case = _Case(claim, _setting_of(claim), tables)
+    case.levels()
+    return case.missing
+
+
+def _setting_of(claim: Mapping) -> Setting:
+    """What a claim is judged under."""
+    method = claim.get("method", {})
+    return Setting(method.get("preset", ""), method.get("scale", ""), claim.get("clusterer", ""))
 
 
 def _row(name: str, claim: Mapping, setting: Setting, role: str, tables: Tables, own=None) -> dict:
@@ -243,19 +253,25 @@ class _Case:
 
         That is the setting's; for a rival also counts, or the one scale that the claim names.
         `params` are those beside the preset; a rival without any may have all. An entry that has a
-        preset must have the setting's.
+        preset must have the setting's. One that is fitted to a part of the cells (`fit_on`) is how the
+        paper lets a rival that does not scale stand for its scores; it is not the method itself, and
+        what it costs, or that it ends, says nothing of the method.
         """
         own = wanted["use"] == self.claim["method"]["use"]
         exact = own or "params" in wanted
         scales = (self.setting.scale,) if own else (self.setting.scale, *ON_COUNTS)
         if not own and "scale" in wanted:
             scales = (wanted["scale"],)
+        whole = own or self.claim["statistic"] == "fails"
+        whole |= not ALL_COSTS.isdisjoint(self.claim["metrics"])
         found = []
         for name, entry in self.tables.methods.items():
+            if whole and "fit_on" in entry:
+                continue
             params = dict(entry.get("params", {}))
             same = params.pop("preset", None) in (None, self.setting.preset)
             same &= not exact or params == dict(wanted.get("params", {}))
-            if entry.get("use") == wanted["use"] and entry["scale"] in scales and same:
+            if _is_of(name, entry, wanted["use"]) and entry["scale"] in scales and same:
                 found.append(name)
         return found
 
@@ -294,6 +310,13 @@ class _Case:
             words += [self.setting.preset, self.setting.scale]
         words += [f"{key} = {value}" for key, value in dict(wanted.get("params", {})).items()]
         return " ".join(filter(None, words))
+
+
+def _is_of(name: str, entry: Mapping, use: str) -> bool:
+    """Whether an entry is of a method. One of no registered method is known by its name or label."""
+    if "use" in entry:
+        return entry["use"] == use
+    return name == use or entry.get("label") == METHODS.get(use, use)
 
 
 def _same_order(claim: Mapping, setting: Setting, tables: Tables) -> dict:

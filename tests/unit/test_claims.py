@@ -217,6 +217,56 @@ def test_of_several_entries_the_best_is_the_rival():
     assert "pca 0.9" in row["why"]
 
 
+PART = {"use": "pca", "scale": "log", "fit_on": 50}
+
+
+def test_an_entry_fitted_to_a_part_is_a_rival_by_its_scores_only():
+    methods = {name: entry for name, entry in METHODS.items() if name != "pca_log"}
+    ARI["pca_part"] = {"easy": 0.95, "hard": 0.3}
+    try:
+        given = tables(methods=methods | {"pca_part": PART})
+        failing = [("pca_part", "easy"), ("pca_part", "hard")]
+        failed = tables(methods=methods | {"pca_part": PART}, failing=failing)
+    finally:
+        del ARI["pca_part"]
+    row = judged(given, rivals=["pca"])
+    assert row["verdict"] == "not reproduced"
+    assert "pca 0.9" in row["why"]
+    costs = {"metrics": ["seconds"], "clusterer": "", "rivals": ["pca"]}
+    for changes in (
+        costs | {"statistic": "ratio", "threshold": 0.1},
+        {"statistic": "fails", "rivals": ["pca"]},
+    ):
+        row = judged(failed, **changes)
+        assert row["verdict"] == "not testable here"
+        assert "no method of the config, fed log or counts, is pca" in row["why"]
+
+
+def test_an_entry_fitted_to_a_part_is_not_the_method():
+    part = METHODS["ours_log"] | {"fit_on": 50}
+    rest = {name: entry for name, entry in METHODS.items() if name != "ours_log"}
+    ARI["ours_part"] = ARI["ours_log"]
+    try:
+        row = judged(tables(methods={"ours_part": part} | rest))
+        both = judged(tables(methods={"ours_part": part} | METHODS))
+    finally:
+        del ARI["ours_part"]
+    assert "no method of the config is scscope paper log" in row["why"]
+    assert (both["verdict"], both["method"]) == ("reproduced", "ours_log")
+
+
+@pytest.mark.parametrize("name", ["simlr", "theirs"])
+def test_a_rival_by_command_is_known_by_its_name_or_label(name):
+    entry = {"command": "simlr {input}", "label": "SIMLR", "scale": "counts", "use": None}
+    ARI[name] = {"easy": 0.99, "hard": 0.1}
+    try:
+        given = tables(methods=METHODS | {name: entry})
+    finally:
+        del ARI[name]
+    del entry["use"]
+    assert "easy: 0.901, simlr 0.99" in judged(given, rivals=["simlr"])["why"]
+
+
 def test_the_same_order_on_all_scales():
     order = {"statistic": "same_order", "threshold": 0.6, "rivals": None}
     row = judged(tables(), **order)
