@@ -1,6 +1,6 @@
 """The real data sets, under the names that a config entry has as its `source`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -62,3 +62,20 @@ SETS = {
         "splitseq",
     ),
 }
+# Sets whose cells are among those of another.
+PART_OF = {"brain_20k": "brain", "mca_lung": "mca_atlas"}
+
+
+def unit_of(name: str, datasets: Mapping[str, Mapping]) -> str:
+    """What a real dataset is one of: datasets of the same cells are one unit, not two replicates.
+
+    Parameters
+    ----------
+    name
+        Of the dataset.
+    datasets
+        Entries of the config by name.
+    """
+    whole = datasets[name].get("of", name)
+    source = datasets[whole]["source"]
+    return whole if source == "file" else PART_OF.get(source, source)

@@ -13,7 +13,7 @@ from scscope.data import read_dataset, write_dataset
 from scscope.datasets import brain, cbmc, intestine, mca, retina, splitseq
 from scscope.datasets.prepare import finish
 from scscope.datasets.record import Record, pairs_of
-from scscope.datasets.sets import SETS
+from scscope.datasets.sets import PART_OF, SETS, unit_of
 from tests import standins
 
 
@@ -407,3 +407,29 @@ def test_a_sparse_matrix_of_no_entries_has_no_sparsity():
     record = Record()
     record.step("nothing", AnnData(sparse.csr_matrix((0, 3))))
     assert record.steps[0]["sparsity"] is None
+
+
+def test_datasets_of_the_same_cells_are_one_unit():
+    datasets = {
+        "mca_1k": {"source": "mca_atlas", "n_top_genes": 1000},
+        "mca_5k": {"source": "mca_atlas", "n_top_genes": 5000},
+        "lung": {"source": "mca_lung"},
+        "brain_small": {"source": "brain_20k"},
+        "cbmc_all": {"source": "cbmc"},
+        "cbmc_heldout": {"source": "heldout", "of": "cbmc_all"},
+        "mine": {"source": "file", "path": "a.h5ad"},
+        "yours": {"source": "file", "path": "b.h5ad"},
+        "mine_heldout": {"source": "heldout", "of": "mine"},
+    }
+    assert {name: unit_of(name, datasets) for name in datasets} == {
+        "mca_1k": "mca_atlas",
+        "mca_5k": "mca_atlas",
+        "lung": "mca_atlas",
+        "brain_small": "brain",
+        "cbmc_all": "cbmc",
+        "cbmc_heldout": "cbmc",
+        "mine": "mine",
+        "yours": "yours",
+        "mine_heldout": "mine",
+    }
+    assert {*PART_OF, *PART_OF.values()} <= set(SETS)

@@ -1,13 +1,4 @@
-# Sets whose cells are among those of another.
-PART_OF = {"brain_20k": "brain", "mca_lung": "mca_atlas"}
-
-
-def unit_of(name):
-    """What a dataset is one of for statistics over data: entries of the same cells are one unit."""
-    if "of" in DATASETS[name]:
-        return unit_of(DATASETS[name]["of"])
-    source = DATASETS[name]["source"]
-    return name if source == "file" else PART_OF.get(source, source)
+from scscope.datasets.sets import unit_of
 
 
 rule compare:
@@ -29,7 +20,9 @@ rule compare:
     params:
         code=code_of("compare"),
         simulated=[name for name in DATASETS if origin_of(name) in SIMULATORS],
-        unit_of={name: unit_of(name) for name in DATASETS if origin_of(name) not in SIMULATORS},
+        unit_of={
+            name: unit_of(name, DATASETS) for name in DATASETS if origin_of(name) not in SIMULATORS
+        },
         studies=selections(),
         panels=selections_of_panels(STUDY_OF),
     message:
