@@ -55,7 +55,7 @@ def run(way: str, n_cells: int, n_genes: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     dense = 4 * n_cells * n_genes / 2**30
     print(
-        f"{way:24} {n_cells:>9,} x {n_genes:,}: {seconds:7.1f} s, peak {peak / 2**20:5.2f} GB "
+        f"{way:24} {n_cells:>9,} x {n_genes:,}: {seconds:7.1f} s, peak {peak / 2**20:5.2f} GiB "
         f"(with the input alone {before / 2**20:.2f}; dense float32 would be {dense:.2f})",
         flush=True,
     )

@@ -37,7 +37,7 @@ CLUSTERERS = {
 }
 COUNTS = " (counts)"
 SCALE_FREE = ("random", "truth", "shuffled", "no_imputation")
-UNIT_FREE = ("gene_mean", "group_mean")
+UNIT_FREE = ("gene_mean", "group_mean", "supervised")
 
 
 @dataclass(frozen=True)
