@@ -68,6 +68,13 @@ def outcome(rows: pd.DataFrame) -> Outcome:
     return Outcome(values, int(failed.sum()), int(skipped.sum()), len(rows))
 
 
+def applicable(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores (with `name`) without methods that apply to none of the data, unless none does."""
+    skipped = scores["status"].eq("not_applicable") & ~scores["control"]
+    nowhere = skipped.groupby(scores["name"]).transform("all")
+    return scores if (nowhere | scores["control"]).all() else scores[~nowhere]
+
+
 def with_names(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with a column `name`: how figures call an entry, the same on every scale.
 
