@@ -10,6 +10,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 NOT_APPLICABLE = 77
 N_NEIGHBOURS = 30  # the package's own, and that of its demonstrations
@@ -19,10 +20,18 @@ def embed(source: Path, result: Path, seed: int, n_types: int) -> None:
     """Write the cells' coordinates in the similarity that SIMLR learns, one for each type."""
     import numpy as np
     from scipy.io import mmread
-    from simlr_py3 import SIMLR_LARGE
+    from scipy.sparse.linalg import eigsh
+    from simlr_py3 import SIMLR_LARGE, core
     from simlr_py3.helper import fast_pca
 
-    np.random.seed(seed)  # noqa: NPY002 - the package draws from this one
+    np.random.seed(seed)  # noqa: NPY002 - its principal components draw from this one
+    start = np.random.default_rng(seed).standard_normal
+
+    def eigenvectors(A, k, which):
+        return eigsh(A, k, which=which, v0=start(A.shape[0]))
+
+    # Its eigenvectors would start at a vector that no seed decides.
+    core.linalg = SimpleNamespace(eigsh=eigenvectors)
     X = mmread(source / "matrix.mtx").tocsc()
     os.chdir(result)  # its index of neighbours passes through a file of the current folder
     X = fast_pca(X, 500) if X.shape[1] > 500 else X.toarray()
