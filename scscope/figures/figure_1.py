@@ -1,5 +1,6 @@
 """Figure 1c: agreement with the true cell types by sparsity, the paper's values beside ours."""
 
+from math import ceil
 from string import ascii_lowercase
 
 import numpy as np
@@ -15,6 +16,7 @@ from scscope.figures.tables import (
     CLUSTERERS,
     METHODS,
     SCALES,
+    applicable,
     clusterers_of,
     levels,
     of_clusterer,
@@ -26,7 +28,8 @@ from scscope.figures.tables import (
     with_names,
 )
 
-ROW, LEGEND, FRAME = 38 * MM, 14 * MM, 18 * MM  # heights
+ROW, LINE, FRAME = 38 * MM, 3.1 * MM, 18 * MM  # heights: of a panel, of a legend's line, around all
+LEGEND_COLUMNS = 2
 MIN_BOX = 5  # fewer values are shown themselves: they have no quartiles to speak of
 
 
@@ -41,15 +44,20 @@ def ari_by_sparsity(scores: pd.DataFrame) -> Figure:
     """
     scores = with_names(scores)
     scores = scores[scores["metric"] == "ari"]
-    methods = scores[~scores["control"]]
-    if methods.empty:
+    if scores["control"].all():
         return marks.empty_figure("No ARI in these scores: the datasets have no labels.")
+    notes = marks.not_drawn(scores)
+    scores = applicable(scores)
+    methods = scores[~scores["control"]]
     clusterers, scales = clusterers_of(methods) or [""], scales_of(scores)
     looks, axis = styles(methods), levels(scores)
     failures = (methods["status"] != "ok").any()
+    handles = _legend_entries(scores, looks, failures=failures)
+    notes = [f"This run: {seeds_text(methods)}", *notes]
 
-    figure, paper, cells, rest = _grid(len(clusterers), 1 + len(scales))
-    _draw_paper(paper, failures=failures)
+    n_lines = ceil((len(handles) + len(notes)) / LEGEND_COLUMNS)
+    figure, paper, cells, rest = _grid(len(clusterers), len(scales), n_lines)
+    _draw_paper(paper)
     for i, clusterer in enumerate(clusterers):
         for j, scale in enumerate(scales):
             axes = cells[i][j]
@@ -72,20 +80,20 @@ def ari_by_sparsity(scores: pd.DataFrame) -> Figure:
                 marks.column_title(axes, f"This run: {scale}", SCALES.get(scale, ""))
             if i < len(clusterers) - 1:
                 axes.set_xlabel("")
-    _draw_legend(rest, scores, looks, one_column=len(clusterers) > 1, failures=failures)
+    marks.legend(rest, handles, notes, columns=LEGEND_COLUMNS)
     return figure
 
 
-def _grid(n_rows: int, n_columns: int) -> tuple[Figure, Axes, list[list[Axes]], Axes]:
-    """Axes of the paper, of ours (rows x scales), and of the legend in the space that is left."""
-    heights = [ROW] * n_rows if n_rows > 1 else [ROW, LEGEND]
+def _grid(n_rows: int, n_columns: int, n_lines: int) -> tuple[Figure, Axes, list[list[Axes]], Axes]:
+    """Axes of the paper, of ours (rows x scales) below, and of the legend beside the paper."""
+    heights = [max(ROW, n_lines * LINE), n_rows * ROW]
     figure = Figure((WIDTH, sum(heights) + FRAME), layout="constrained")
     figure.get_layout_engine().set(w_pad=1 * MM, h_pad=0.8 * MM, wspace=0.01, hspace=0.03)
-    grid = figure.add_gridspec(len(heights), n_columns, height_ratios=heights)
-    paper = figure.add_subplot(grid[0, 0])
-    cells = [[figure.add_subplot(grid[i, j]) for j in range(1, n_columns)] for i in range(n_rows)]
-    rest = figure.add_subplot(grid[1:, 0] if n_rows > 1 else grid[1, :])
-    return figure, paper, cells, rest
+    grid = figure.add_gridspec(2, 1, height_ratios=heights)
+    top, ours = grid[0].subgridspec(1, 2), grid[1].subgridspec(n_rows, n_columns)
+    paper = figure.add_subplot(top[0])
+    cells = [[figure.add_subplot(ours[i, j]) for j in range(n_columns)] for i in range(n_rows)]
+    return figure, paper, cells, figure.add_subplot(top[1])
 
 
 def _ari_axis(axes: Axes, axis: pd.Series, *, failures: bool) -> None:
@@ -93,10 +101,10 @@ def _ari_axis(axes: Axes, axis: pd.Series, *, failures: bool) -> None:
     marks.value_axis(axes, 0, 1, failures=failures)
 
 
-def _draw_paper(axes: Axes, *, failures: bool) -> None:
+def _draw_paper(axes: Axes) -> None:
     table = paper_fig1c()
     sparsity = np.sort(table["sparsity_pct"].unique())
-    _ari_axis(axes, pd.Series(sparsity.astype(float), index=sparsity), failures=failures)
+    _ari_axis(axes, pd.Series(sparsity.astype(float), index=sparsity), failures=False)
     for offset, (use, name) in zip(marks.slots(len(METHODS)), METHODS.items(), strict=True):
         rows = table[table["use"] == use].sort_values("sparsity_pct")
         stats = rows.rename(columns={"median": "med", "whisker_min": "low", "whisker_max": "high"})
@@ -170,9 +178,7 @@ def _draw_points(axes: Axes, x: float, values: np.ndarray, style: Style) -> None
     axes.plot(np.full(len(values), x), values, style.marker, **look, zorder=3)
 
 
-def _draw_legend(
-    axes: Axes, scores: pd.DataFrame, looks: dict[str, Style], *, one_column: bool, failures: bool
-) -> None:
+def _legend_entries(scores: pd.DataFrame, looks: dict[str, Style], *, failures: bool) -> list:
     methods = scores[~scores["control"]]
     handles = [Patch(color=style.colour, label=name) for name, style in looks.items()]
     ours = set(methods["use"])
@@ -186,7 +192,4 @@ def _draw_legend(
         handles.append(Line2D([], [], label="paper’s scScope, median", **paper))
     if scores["control"].any():
         handles.append(marks.control_mark())
-    if failures:
-        handles.append(marks.failure_mark())
-    notes = [f"This run: {seeds_text(methods)}", *marks.not_drawn(scores)]
-    marks.legend(axes, handles, notes, columns=1 if one_column else 5)
+    return [*handles, marks.failure_mark()] if failures else handles

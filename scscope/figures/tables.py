@@ -39,7 +39,7 @@ CLUSTERERS = {
 # every other scale.
 ON_COUNTS = {"counts": " (counts)", "rounded": " (rounded)"}
 SCALE_FREE = ("random", "truth", "shuffled", "no_imputation")
-UNIT_FREE = ("gene_mean", "group_mean")
+UNIT_FREE = ("gene_mean", "group_mean", "supervised")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,13 @@ def outcome(rows: pd.DataFrame) -> Outcome:
     failed = (rows["status"] != "ok") & ~skipped
     values = rows.loc[rows["status"] == "ok", "value"].dropna().to_numpy(dtype=float)
     return Outcome(values, int(failed.sum()), int(skipped.sum()), len(rows))
+
+
+def applicable(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores (with `name`) without methods that apply to none of the data, unless none does."""
+    skipped = scores["status"].eq("not_applicable") & ~scores["control"]
+    nowhere = skipped.groupby(scores["name"]).transform("all")
+    return scores if (nowhere | scores["control"]).all() else scores[~nowhere]
 
 
 def with_names(scores: pd.DataFrame) -> pd.DataFrame:

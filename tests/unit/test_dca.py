@@ -1,5 +1,6 @@
 """DCA: its likelihoods, its numbers beside the original's, its training, and what it recovers."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from scscope.dca.train import NO_GAIN, optimiser_of, step
 from scscope.errors import NotApplicable
 from scscope.methods import METHODS
 from scscope.sources import InMemory
+from tests.conftest import need
 
 ORIGINAL = Path(__file__).parents[1] / "data" / "dca"
 
@@ -52,7 +54,9 @@ def test_likelihoods_are_those_of_scipy(parameters):
 
 
 def test_likelihoods_are_those_of_scvi(parameters):
-    distributions = pytest.importorskip("scvi.distributions", reason="no scvi-tools")
+    need("scvi", find_spec("scvi") is not None, "scvi-tools is not installed")
+    from scvi import distributions
+
     y, mean, theta, logit = as_tensors(*parameters)
     nb = distributions.NegativeBinomial(mu=mean, theta=theta)
     torch.testing.assert_close(

@@ -181,6 +181,32 @@ def test_method_that_does_not_apply_is_marked():
     assert "n/a" in shown
 
 
+def test_method_that_applies_to_nothing_is_named_and_takes_no_place():
+    scores = synthetic()
+    lost = scores["method"] == "scvi"
+    scores.loc[lost, ["value", "status"]] = [np.nan, "not_applicable"]
+    shown = texts(load_panel("figure_1c")(scores))
+    assert {"scVI (counts): not applicable", "scVI (paper only)"} <= shown
+    assert not {"n/a", "failed", "runs failed / all"} & shown
+    scores.loc[~scores["control"], ["value", "status"]] = [np.nan, "not_applicable"]
+    assert "n/a" in texts(load_panel("figure_1c")(scores))  # for want of anything else
+
+
+def test_legend_of_many_methods_stays_beside_the_papers_values():
+    plain = synthetic()
+    pca = plain[plain["method"] == "pca_log"]
+    more = [pca.assign(method=f"pca_{i}", label=f"PCA ({i} components)") for i in range(40)]
+    figure = load_panel("figure_1c")(pd.concat([plain, *more]))
+    figure.draw_without_rendering()
+    paper, first, legend = figure.axes[0], figure.axes[1], figure.axes[-1].get_legend()
+    box = legend.get_window_extent()
+    assert len(legend.get_texts()) > 40
+    assert box.x0 > paper.get_window_extent().x1
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1
+    assert box.y0 > first.get_tightbbox().y1
+
+
 def test_method_without_any_score_is_named():
     scores = synthetic(failing={"scvi": ("mid_2", 3, "error")})
     scores = scores[(scores["method"] != "scvi") | (scores["dataset"] == "mid_2")]

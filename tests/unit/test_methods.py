@@ -11,6 +11,7 @@ from scipy import sparse
 from scscope.data import SCALES, Dataset, log_normalised, scaled
 from scscope.errors import Diverged, NotApplicable
 from scscope.methods import METHODS, method_of
+from scscope.methods.epochs import epochs_not_fixed
 from scscope.methods.fit import checked_labels, checked_latent, checked_values
 from tests.conftest import need
 
@@ -202,3 +203,52 @@ def test_batches_are_corrected_where_that_is_asked_for(data):
     assert corrected.record["stopped"] == "max_epochs"
     with pytest.raises(NotApplicable, match="no two batches"):
         run(scaled(data, "log"), correct_batches=True, **asked)
+
+
+@pytest.mark.parametrize(
+    ("use", "params", "words"),
+    [
+        ("pca", {}, ""),
+        ("mine.py:embed", {}, ""),
+        ("ae", {"tolerance": 0, "max_epochs": 5}, ""),
+        ("ae", {"max_epochs": 5}, "set `tolerance: 0`"),
+        ("scscope", {"tolerance": 0}, "must be set: `max_epochs`"),
+        ("scscope", {"tolerance": 0, "max_epochs": 5, "stopping": "held_out"}, "same number"),
+        ("dca", {"stop_after": 9, "max_epochs": 9}, ""),
+        ("dca", {"stop_after": 8, "max_epochs": 9}, "`stop_after` to no less than `max_epochs`"),
+        ("dca", {"stop_after": 500}, "`stop_after` to no less than `max_epochs`"),
+        ("dca", {"max_epochs": 9}, "`stop_after` to no less than `max_epochs`"),
+        ("scvi", {"max_epochs": 9}, ""),
+        ("scvi", {"max_epochs": 9, "early_stopping": False}, ""),
+        ("scvi", {"max_epochs": 9, "early_stopping": True}, "set `early_stopping: false`"),
+        ("scvi", {}, "must be set: `max_epochs`"),
+    ],
+)
+def test_times_are_compared_at_fixed_epochs_only(use, params, words):
+    found = epochs_not_fixed({"use": use, "params": params})
+    assert words in found
+    assert bool(words) == bool(found)
+
+
+def test_dca_that_may_wait_for_all_its_epochs_runs_them_all():
+    """On noise, which ends early where it may: the loss of the validation cells soon rises."""
+    counts = np.random.default_rng(0).poisson(1.0, (150, 40)).astype(np.float32)
+    noise = Dataset(
+        X=sparse.csr_matrix(counts),
+        cells=np.array([f"cell_{i}" for i in range(150)]),
+        genes=np.array([f"gene_{i}" for i in range(40)]),
+        values="counts",
+        label=None,
+        batch=None,
+        hash="",
+    )
+
+    def epochs(**params):
+        run = METHODS["dca"].load()
+        return run(scaled(noise, "counts"), seed=0, device="cpu", **params).record["epochs"]
+
+    params = {"distribution": "nb", "learning_rate": 0.01, "max_epochs": 30}
+    assert epochs(**params, stop_after=5) < 30
+    fixed = {**params, "stop_after": 30}
+    assert epochs_not_fixed({"use": "dca", "params": fixed}) == ""
+    assert epochs(**fixed) == 30

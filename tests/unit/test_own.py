@@ -13,7 +13,7 @@ from scscope.contract import simulated
 from scscope.data import Targets, scaled
 from scscope.errors import NotApplicable
 from scscope.methods.own.command import command, run
-from scscope.methods.own.entries import code_of_entry, entry_errors, epochs_not_fixed
+from scscope.methods.own.entries import code_of_entry, entry_errors
 from scscope.methods.own.exchange import places, read_output, write_input
 from scscope.methods.own.tables import read_labels, read_latent, read_values
 from scscope.validation import schema_errors
@@ -253,11 +253,3 @@ def test_labels_come_back_as_text(tmp_path, data, targets):
     fit = read_output(data, targets, tmp_path / "out", "text", record={})
     assert list(fit.labels) == ["x"] * 8
     assert fit.latent is None
-
-
-def test_times_are_compared_at_fixed_epochs_only():
-    fixed = {"use": "ae", "params": {"tolerance": 0, "max_epochs": 5}}
-    assert epochs_not_fixed(fixed) == ""
-    assert epochs_not_fixed({"use": "pca"}) == ""
-    assert "tolerance: 0" in epochs_not_fixed({"use": "ae", "params": {"max_epochs": 5}})
-    assert "max_epochs" in epochs_not_fixed({"use": "ae", "params": {"tolerance": 0}})

@@ -21,7 +21,7 @@ class Checkout:
         self.folder = folder
         self.results = folder / "results"
         ignore = shutil.ignore_patterns("*.pyc")  # what numba has compiled comes along
-        for name in ("scscope", "workflow", "envs", "config"):
+        for name in ("scscope", "workflow", "envs", "config", "examples"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         self.config = yaml.safe_load(TINY.read_text())
 

@@ -21,10 +21,10 @@ from scscope.datasets.files import check_reading
 from scscope.datasets.sets import SETS
 from scscope.figures import COMPOSITES, PANELS, panels_of
 from scscope.fingerprint import fingerprint
+from scscope.methods.epochs import epochs_not_fixed
 from scscope.methods.own.entries import (
     code_of_entry,
     entry_errors,
-    epochs_not_fixed,
     files_of_entry,
     is_files,
     method_of_entry,

@@ -138,16 +138,6 @@ def entry_errors(entry: dict, runs: Iterable[tuple[str, int]]) -> Iterator[str]:
             yield f"use: {words}"
 
 
-def epochs_not_fixed(entry: dict) -> str:
-    """Why an entry's fits may differ in length for another reason than speed; empty if they do not."""
-    if entry.get("use") not in ("scscope", "ae"):
-        return ""
-    params = entry.get("params", {})
-    if params.get("stopping", "change") != "change" or params.get("tolerance") != 0:
-        return "every fit must train for the same number of epochs: set `tolerance: 0`"
-    return "" if "max_epochs" in params else "the number of epochs must be set: `max_epochs`"
-
-
 def _path_errors(pattern: str, runs: Iterable[tuple[str, int]]) -> Iterator[str]:
     try:
         asked = {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
