@@ -20,7 +20,7 @@ from tests.slurm.conftest import OnCluster
 pytestmark = pytest.mark.workflow
 
 # What may differ between two runs of the same: times, and where and with how much they ran.
-DIFFERS = ["host", "n_gpus", "peak_rss_mb", "peak_gpu_mb"]
+DIFFERS = ["host", "load", "n_gpus", "peak_rss_mb", "peak_gpu_mb"]
 
 
 def tables(checkout):

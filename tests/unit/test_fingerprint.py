@@ -102,7 +102,7 @@ def test_what_numba_keeps_beside_the_code_does_not_count(library, tmp_path):
 
 def test_a_relative_import_is_refused_because_it_could_not_be_followed(library):
     library("methods/pca.py", "from scscope.data import Scaled", "from .fit import Fit")
-    with pytest.raises(ValueError, match="pca.py, line 6: import by the full name"):
+    with pytest.raises(ValueError, match=r"pca.py, line \d+: import by the full name"):
         fingerprint(PCA)
 
 

@@ -181,7 +181,7 @@ def test_what_held_out_data_cannot_give_is_refused_before_any_job(checkout):
     for words in (
         "only: unknown name 'mian'. Did you mean 'main'?",
         "studies.main.metrics: ari cannot be asked of hidden: a held-out dataset with protocol mask "
-        "gives imputation_error alone",
+        "gives imputation_error and its octiles alone",
         "studies.main.metrics: thinning_loss cannot be asked of tiny",
         "studies.main.metrics: ari_rest needs a dataset with `leave_out`",
         "studies.main.clusterers: ari needs at least one.",

@@ -20,7 +20,7 @@ file = next(file for file in CATALOGUE[source] if file.name == path.name)
 where = snakemake.config.get("downloads", {})
 try:
     # One file at a time: servers are not pressed, and one bar is drawn.
-    with alone(path.parents[1] / ".transfer.lock"):
+    with alone(Path(snakemake.log[0]).parents[1] / ".transfer.lock"):
         download(file, path.parent, given=where.get("folder"), mirror=where.get("mirror"))
 except (UnavailableError, WrongFileError, NoRoomError) as error:
     logging.getLogger("scscope.download").info(error)

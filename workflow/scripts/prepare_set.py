@@ -44,7 +44,7 @@ card = {
     **dropped,
     **record.card(),
     "files": [
-        {"name": file["file"], **{key: file[key] for key in ("bytes", "sha256")}} for file in files
+        {"name": file["file"], "bytes": file["size"], "sha256": file["sha256"]} for file in files
     ],
 }
 write_targets(no_targets(), snakemake.output.targets)
