@@ -104,7 +104,7 @@ METHODS = {
         "Shuffled labels", _CONTROLS, "shuffled", ("labels",), control=True, oracle=True
     ),
     "supervised": Method(
-        "Supervised bound (oracle)", _CONTROLS, "supervised", ("labels",), control=True, oracle=True
+        "Supervised (oracle)", _CONTROLS, "supervised", ("labels",), control=True, oracle=True
     ),
 }
 

@@ -64,7 +64,7 @@ def prints():
         ("methods/__init__.py", "METHODS = {", "OTHER = 1\nMETHODS = {", set()),
         ("run/supervisor.py", "PERIOD = 0.1", "PERIOD = 0.2", set()),
         ("log.py", "level=logging.INFO", "level=logging.DEBUG", set()),
-        ("evaluate.py", 'GIVEN = "given"', 'GIVEN = "own"', set()),
+        ("evaluate.py", '    "data_hash",', '    "hash",', set()),
     ],
 )
 def test_what_changes_a_methods_fingerprint(library, file, old, new, changed):
