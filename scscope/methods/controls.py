@@ -40,7 +40,7 @@ def supervised(data: Scaled, *, seed: int, device: str, n_folds: int = 5) -> Fit
     label = _labels(data)
     largest = np.unique(label, return_counts=True)[1].max()
     if len(set(label)) < 2 or largest < 2:
-        raise NotApplicable("The supervised bound needs two groups, and one of at least two cells.")
+        raise NotApplicable("Supervised labels need two groups, and one of at least two cells.")
     folds = StratifiedKFold(min(n_folds, int(largest)), shuffle=True, random_state=seed)
     model = make_pipeline(MaxAbsScaler(), LogisticRegression(max_iter=1000))
     with warnings.catch_warnings():
