@@ -98,10 +98,11 @@ def examine() -> dict:
 
     r, cuda, slurm = r_facts(), cuda_facts(), slurm_facts()
     abilities = {"workflow": ability(WORKFLOW)}
+    worker = needs_of("scscope.run.worker")
     for name, method in METHODS.items():
         abilities[name] = {
             "kind": "method",
-            **ability(needs_of_method(method)),
+            **ability(tuple(sorted({*worker, *needs_of_method(method)}))),
         }
     for name in SIMULATORS:
         needs = needs_of(f"scscope.simulate.{name}")
@@ -148,7 +149,7 @@ def needs_of(*modules: str | Path) -> tuple[str, ...]:
 def needs_of_method(method: "Method") -> tuple[str, ...]:
     """Packages that a fit of a registered method needs."""
     own = {method.needs} if method.needs else set()
-    return tuple(sorted({*needs_of("scscope.run.worker", method.module), *own}))
+    return tuple(sorted({*needs_of(method.module), *own}))
 
 
 def ability(packages: tuple[str, ...]) -> dict:
