@@ -56,7 +56,7 @@ def method_of_entry(name: str, entry: dict) -> Method:
 
 def use_of_entry(name: str, entry: dict) -> str:
     """What tables call the method of an entry: entries with the same are one method."""
-    return entry.get("use") or entry.get("label", name)
+    return entry.get("use", name)
 
 
 def params_of_entry(entry: dict, search_path: str, **run) -> dict:
