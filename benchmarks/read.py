@@ -268,7 +268,7 @@ def main() -> None:
             size = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file()) / 1e6
             for reader in readers:
                 run = in_process(reader, name, path)
-                numbers = f"{run['seconds']:.2f}\t{run['cpu_seconds']:.2f}\t{run['peak_mb']:.0f}"
+                numbers = f"{run['seconds']:.4f}\t{run['cpu_seconds']:.4f}\t{run['peak_mb']:.0f}"
                 lines.append(f"{name}\t{share:g}\t{reader}\t{numbers}\t{size:.1f}\t{what}")
                 print(lines[-1], flush=True)
     if options.out:

@@ -21,5 +21,5 @@ def test_every_stand_in_is_read(tmp_path):
         *((name, "ours") for name in ("retina", "cbmc", "intestine", "mtx", "brain")),
         ("brain", "two_passes"),
     }
-    assert all(float(row["cpu_seconds"]) >= 0 and float(row["peak_mb"]) > 10 for row in rows)
+    assert all(float(row["seconds"]) > 0 and float(row["peak_mb"]) > 10 for row in rows)
     assert [path.name for path in tmp_path.iterdir()] == ["out.tsv"]  # stand-ins are gone
