@@ -22,6 +22,8 @@ HOW = (
     "docs/simulation.md. `source: splat` needs none of it."
 )
 
+SEARCH_PATH = "LD_LIBRARY_PATH"
+
 # Calls f(...), and keeps whatever it has to say.
 CALMLY = """
 function(f, ...) {
@@ -153,6 +155,7 @@ def from_r(value):
 
 def _session() -> Callable:
     """Evaluate R code; starts R the first time."""
+    search_path = os.environ.get(SEARCH_PATH)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # rpy2's on its own ways of finding R
@@ -162,7 +165,21 @@ def _session() -> Callable:
             f"rpy2 cannot use the R that is here: {error}. rpy2 3.5 goes with R 4.2, rpy2 3.6 with "
             f"newer ones. {HOW}"
         ) from error
+    finally:
+        _restore(SEARCH_PATH, search_path)
     return robjects.r
+
+
+def _restore(name: str, value: str | None) -> None:
+    """Take back what rpy2 sets for all programs that are started later.
+
+    R's libraries are loaded by then. With the search path, another Python would load the system's
+    OpenSSL in place of its own.
+    """
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def _silence() -> ExitStack:

@@ -173,6 +173,17 @@ def test_a_fresh_session_prints_nothing(with_r):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_programs_started_later_see_the_same_environment(with_r):
+    code = (
+        "import os, subprocess, sys; before = dict(os.environ)\n"
+        "from scscope.simulate.r import require_r; require_r('stats')\n"
+        "changed = {k for k, v in os.environ.items() if before.get(k) != v}\n"
+        "assert changed <= {'R_HOME'}, changed\n"
+        "subprocess.run([sys.executable, '-c', 'import ssl'], check=True)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_memory_of_r_is_freed(with_r):
     used = "function() sum(gc()[, 2])"
     before = call_r(used, use=np.ndarray.item)
