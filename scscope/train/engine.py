@@ -40,6 +40,6 @@ def gradient_of(
         reason = f"automatic differentiation in {adam.weights.dtype}, because {error}"
         reason = reason.replace("torch.", "")
     if settings.precision == "bfloat16" and not bfloat16:
-        reason += "; not in bfloat16, for which this CPU has no instructions"
+        reason += "; not in bfloat16, for which CPU or compiler have no instructions"
     logger.info("Gradient: %s", reason)
     return engine, reason

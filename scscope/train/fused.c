@@ -4,9 +4,9 @@
  * enough to stay in the cache between one operation and the next; a thread does its blocks one after
  * the other and adds up a gradient of its own, and only in the end the threads meet to add these up.
  *
- * Compiled twice: values between operations are float, or, with -DBFLOAT16, bfloat16. What is
- * computed from them is float in both. NaN is carried on: a comparison with it is false, so that
- * `z < 0 ? 0 : z` keeps it.
+ * All values are float; where a program has `layers`, the factors of products are rounded to bfloat16,
+ * and their sums are float. NaN is carried on: a comparison with it is false, so that `z < 0 ? 0 : z`
+ * keeps it.
  */
 #include <math.h>
 #include <stdint.h>
@@ -14,23 +14,6 @@
 
 #ifdef __SSE__
 #include <immintrin.h>
-#endif
-
-#ifdef BFLOAT16
-typedef uint16_t real;
-static inline float get(real value) {
-    union { uint32_t bits; float value; } u = {(uint32_t)value << 16};
-    return u.value;
-}
-static inline real put(float value) { /* round to nearest, ties to even */
-    union { float value; uint32_t bits; } u = {value};
-    uint32_t rounded = (u.bits + 0x7fff + ((u.bits >> 16) & 1)) >> 16;
-    return value != value ? 0x7fc0 : (real)rounded;
-}
-#else
-typedef float real;
-static inline float get(real value) { return value; }
-static inline real put(float value) { return value; }
 #endif
 
 /* C = A B + beta C of Fortran's BLAS, column by column. */
@@ -52,7 +35,19 @@ typedef struct {
     const float *bias;      /* (out,) */
     int64_t weight_gradient, bias_gradient; /* their places in the flat gradient */
     int32_t is_added;       /* the weight's gradient has begun already */
+    int32_t layer;          /* which one */
 } Operation;
+
+enum { LANES = 16 };        /* floats of a vector register */
+typedef uint32_t pair;      /* two bfloat16, the first in the lower half */
+
+/* A weight as the right factor of products in bfloat16, see `multiply`. */
+typedef struct {
+    const float *weight;    /* (n_out, n_in) */
+    pair *forward;          /* its transpose, summed over n_in */
+    pair *backward;         /* summed over n_out */
+    int32_t n_out, n_in;
+} Layer;
 
 typedef struct {
     const Operation *operations;
@@ -62,6 +57,9 @@ typedef struct {
     int64_t n_weights;      /* length of the flat gradient */
     int64_t arena_size;     /* values of a block's arena */
     Sgemm *sgemm;
+    const Layer *layers;    /* for products in bfloat16; NULL: in float */
+    int32_t n_layers;
+    int64_t scratch_size;   /* pairs that a worker needs for the factors of a product */
 } Program;
 
 typedef struct {
@@ -71,11 +69,12 @@ typedef struct {
     int32_t n_workers;      /* each has a gradient of its own */
     int32_t n_blocks;       /* a multiple of n_workers */
     int32_t is_joint;       /* all blocks share one arena */
-    real *arenas;           /* (1, n_workers or n_blocks, arena_size) */
+    float *arenas;          /* (1, n_workers or n_blocks, arena_size) */
     float *gradient;        /* (n_weights,), that of the first worker and in the end of all */
     float *partial;         /* (n_workers - 1, n_weights), of the others */
     double *squares;        /* (n_blocks, n_passes), sum of squared errors */
     float *scale;           /* (n_passes,), by what an error is multiplied to be a gradient */
+    pair *scratch;          /* (n_workers, scratch_size) */
 } Minibatch;
 
 /* The cells of a block that an operation works on, and where their things are. */
@@ -85,17 +84,18 @@ typedef struct {
     int is_fresh;           /* nothing is in `gradient` yet */
     const float *x;         /* (n_cells, n_genes) */
     const float *input;     /* (n_cells, n_genes) */
-    real *arena;
+    float *arena;
     float *gradient;
     double *squares;
     const float *scale;
+    pair *scratch;
 } Block;
 
-static real *at(const Block *block, Place place) {
+static float *at(const Block *block, Place place) {
     return block->arena + place.offset + (int64_t)place.t * block->n_cells * place.width;
 }
 
-static real *row(const Block *block, Place place, int i) {
+static float *row(const Block *block, Place place, int i) {
     return at(block, place) + (int64_t)i * place.width;
 }
 
@@ -116,32 +116,30 @@ static inline float error_of(float y, float x, int use_mask) { return use_mask &
 
 static void load(Block *block, Place out) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict to = row(block, out, i);
+        float *restrict to = row(block, out, i);
         const float *restrict x = input_of(block, i, out);
-        for (int j = 0; j < out.width; j++) to[j] = put(x[j]);
+        for (int j = 0; j < out.width; j++) to[j] = x[j];
     }
-#ifndef BFLOAT16
     if (block->x == block->input) block->x = at(block, out); /* nearer than where it came from */
     block->input = at(block, out);
-#endif
 }
 
 static void relu(const Block *block, Place out, const float *restrict bias) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict z = row(block, out, i);
-        for (int j = 0; j < out.width; j++) z[j] = put(relu_of(get(z[j]) + bias[j]));
+        float *restrict z = row(block, out, i);
+        for (int j = 0; j < out.width; j++) z[j] = relu_of(z[j] + bias[j]);
     }
 }
 
 static void output(const Block *block, Place out, const float *restrict bias, int use_mask, double *squares) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict z = row(block, out, i);
+        float *restrict z = row(block, out, i);
         const float *restrict x = x_of(block, i, out);
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (int j = 0; j < out.width; j++) {
-            const float y = relu_of(get(z[j]) + bias[j]), error = error_of(y, x[j], use_mask);
-            z[j] = put(y);
+            const float y = relu_of(z[j] + bias[j]), error = error_of(y, x[j], use_mask);
+            z[j] = y;
             sum += error * error;
         }
         *squares += sum;
@@ -151,13 +149,13 @@ static void output(const Block *block, Place out, const float *restrict bias, in
 static void output_gradient(const Block *block, Place out, Place value, int is_imputed, float scale,
                             int use_mask, float *restrict bias_gradient) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict g = row(block, out, i);
-        const real *restrict y = row(block, value, i);
+        float *restrict g = row(block, out, i);
+        const float *restrict y = row(block, value, i);
         const float *restrict x = x_of(block, i, out);
         for (int j = 0; j < out.width; j++) {
-            const float slope = scale * error_of(get(y[j]), x[j], use_mask) + (is_imputed ? get(g[j]) : 0);
-            const float gradient = get(y[j]) > 0 ? slope : 0;
-            g[j] = put(gradient);
+            const float slope = scale * error_of(y[j], x[j], use_mask) + (is_imputed ? g[j] : 0);
+            const float gradient = y[j] > 0 ? slope : 0;
+            g[j] = gradient;
             bias_gradient[j] += gradient;
         }
     }
@@ -167,14 +165,14 @@ static void output_gradient(const Block *block, Place out, Place value, int is_i
 static void last_output(const Block *block, Place out, const float *restrict bias, float scale, int use_mask,
                         double *squares, float *restrict bias_gradient) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict z = row(block, out, i);
+        float *restrict z = row(block, out, i);
         const float *restrict x = x_of(block, i, out);
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (int j = 0; j < out.width; j++) {
-            const float y = relu_of(get(z[j]) + bias[j]), error = error_of(y, x[j], use_mask);
+            const float y = relu_of(z[j] + bias[j]), error = error_of(y, x[j], use_mask);
             const float gradient = y > 0 ? scale * error : 0;
-            z[j] = put(gradient);
+            z[j] = gradient;
             bias_gradient[j] += gradient;
             sum += error * error;
         }
@@ -184,19 +182,19 @@ static void last_output(const Block *block, Place out, const float *restrict bia
 
 static void fill(const Block *block, Place out, const float *restrict bias) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict z = row(block, out, i);
+        float *restrict z = row(block, out, i);
         const float *restrict x = input_of(block, i, out);
-        for (int j = 0; j < out.width; j++) z[j] = put(x[j] == 0 ? relu_of(get(z[j]) + bias[j]) : x[j]);
+        for (int j = 0; j < out.width; j++) z[j] = x[j] == 0 ? relu_of(z[j] + bias[j]) : x[j];
     }
 }
 
 static void relu_gradient(const Block *block, Place out, Place a, float *restrict bias_gradient) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict g = row(block, out, i);
-        const real *restrict value = row(block, a, i);
+        float *restrict g = row(block, out, i);
+        const float *restrict value = row(block, a, i);
         for (int j = 0; j < out.width; j++) {
-            float gradient = get(value[j]) > 0 ? get(g[j]) : 0;
-            g[j] = put(gradient);
+            float gradient = value[j] > 0 ? g[j] : 0;
+            g[j] = gradient;
             bias_gradient[j] += gradient;
         }
     }
@@ -204,21 +202,243 @@ static void relu_gradient(const Block *block, Place out, Place a, float *restric
 
 static void fill_gradient(const Block *block, Place out, Place filled, float *restrict bias_gradient) {
     for (int i = block->first; i < block->last; i++) {
-        real *restrict g = row(block, out, i);
-        const real *restrict value = row(block, filled, i);
+        float *restrict g = row(block, out, i);
+        const float *restrict value = row(block, filled, i);
         const float *restrict x = input_of(block, i, out);
         for (int j = 0; j < out.width; j++) {
-            float gradient = (x[j] == 0) & (get(value[j]) > 0) ? get(g[j]) : 0;
-            g[j] = put(gradient);
+            float gradient = (x[j] == 0) & (value[j] > 0) ? g[j] : 0;
+            g[j] = gradient;
             bias_gradient[j] += gradient;
         }
     }
 }
 
-/* ---- products; only of floats, those of bfloat16 are torch's ---- */
+/* ---- products in bfloat16 ----
+ *
+ * An instruction adds two products at once to each of 16 sums. So both factors are kept as pairs of
+ * neighbours along the dimension that is summed over. Of the left one, a pair at a time is spread over a
+ * register: it may lie anyhow. The right one has a row for each pair, padded to whole registers.
+ */
+
+static int halves(int n) { return (n + 1) / 2; }
+static int padded(int n) { return (n + LANES - 1) / LANES * LANES; }
+
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+int has_bfloat16(void) { return 1; }
+
+static __mmask16 first_lanes(int n) { return n <= 0 ? 0 : n < LANES ? (1 << n) - 1 : 0xffff; }
+
+static __m512i round_both(__m512 lower, __m512 upper) { return (__m512i)_mm512_cvtne2ps_pbh(upper, lower); }
+
+/* Pairs of neighbours in a row: 16 of them, or what there is of n values. */
+static __m512i neighbours(const float *row, int n) {
+    return round_both(_mm512_maskz_loadu_ps(first_lanes(n), row),
+                      _mm512_maskz_loadu_ps(first_lanes(n - LANES), row + LANES));
+}
+
+static void pair_in_row(const float *row, int n, pair *to) {
+    for (int j = 0; j < n; j += 2 * LANES)
+        _mm512_mask_storeu_epi32(to + j / 2, first_lanes(halves(n - j)), neighbours(row + j, n - j));
+}
+
+/* Pairs of what two rows have in the same column; `odd` is NULL where there is none. */
+static void pair_rows(const float *even, const float *odd, int n, pair *to) {
+    __m512i order = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    order = _mm512_or_epi32(order, _mm512_slli_epi32(_mm512_add_epi32(order, _mm512_set1_epi32(LANES)), 16));
+    for (int j = 0; j < n; j += LANES) {
+        const __mmask16 is_there = first_lanes(n - j);
+        const __m512i both = round_both(_mm512_maskz_loadu_ps(is_there, even + j),
+                                        _mm512_maskz_loadu_ps(odd ? is_there : 0, odd + j));
+        _mm512_storeu_si512(to + j, _mm512_permutexvar_epi16(order, both));
+    }
+}
+
+/* 16 rows of 16 pairs become 16 columns: four times, neighbouring blocks of half the size are swapped. */
+static void transpose(__m512i *rows) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#pragma GCC unroll 4
+    for (int size = LANES / 2; size > 0; size /= 2) {
+        const __mmask16 is_upper = _mm512_test_epi32_mask(lanes, _mm512_set1_epi32(size));
+        const __m512i upper = _mm512_add_epi32(lanes, _mm512_set1_epi32(size));
+        const __m512i lower = _mm512_sub_epi32(lanes, _mm512_set1_epi32(size));
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            if (i & size) continue;
+            const __m512i a = rows[i], b = rows[i + size];
+            rows[i] = _mm512_mask_permutexvar_epi32(a, is_upper, lower, b);
+            rows[i + size] = _mm512_mask_permutexvar_epi32(b, ~is_upper, upper, a);
+        }
+    }
+}
+
+/* Up to 16 rows of a weight as columns of pairs. */
+static void pair_columns(const float *weight, int n_rows, int n, int stride, pair *to) {
+    for (int j = 0; j < n; j += 2 * LANES) {
+        __m512i rows[LANES];
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            rows[i] = neighbours(weight + (int64_t)i * n + j, i < n_rows ? n - j : 0);
+        transpose(rows);
+        const int n_pairs = halves(n - j) < LANES ? halves(n - j) : LANES;
+        for (int i = 0; i < n_pairs; i++) _mm512_storeu_si512(to + (int64_t)(j / 2 + i) * stride, rows[i]);
+    }
+}
+
+enum { MOST_VECTORS = 3, DEPTH = 128 }; /* the part of b that a tile reads stays in the cache nearest */
+
+/* `multiply` for m rows and v vectors of c, constants where this is called: the sums stay in registers. */
+static inline __attribute__((always_inline)) void tile(
+        const int m, const int v, int k, const pair *a, int64_t a_row, int64_t a_pair, const pair *b,
+        int64_t b_pair, float *c, int64_t c_row, __mmask16 last, int is_added) {
+    __m512 sums[8][MOST_VECTORS];
+#pragma GCC unroll 8
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 3
+        for (int j = 0; j < v; j++)
+            sums[i][j] = _mm512_maskz_loadu_ps(!is_added ? 0 : j == v - 1 ? last : 0xffff,
+                                               c + i * c_row + LANES * j);
+    for (int p = 0; p < k; p++) {
+        __m512bh right[MOST_VECTORS];
+#pragma GCC unroll 3
+        for (int j = 0; j < v; j++) right[j] = (__m512bh)_mm512_loadu_si512(b + p * b_pair + LANES * j);
+#pragma GCC unroll 8
+        for (int i = 0; i < m; i++) {
+            const __m512bh left = (__m512bh)_mm512_set1_epi32(a[i * a_row + p * a_pair]);
+#pragma GCC unroll 3
+            for (int j = 0; j < v; j++) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], left, right[j]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 3
+        for (int j = 0; j < v; j++)
+            _mm512_mask_storeu_ps(c + i * c_row + LANES * j, j == v - 1 ? last : 0xffff, sums[i][j]);
+}
+
+/* c (m, n) = a b, or += a b, summed over k pairs. Pair p of row i of a is a[i * a_row + p * a_pair], that
+ * of column j of b is b[p * padded(n) + j]. */
+static void multiply(int m, int n, int k, const pair *a, int64_t a_row, int64_t a_pair, const pair *b,
+                     float *c, int is_added) {
+    for (int p = 0; p == 0 || p < k; p += DEPTH) {
+        const int depth = k - p < DEPTH ? k - p : DEPTH;
+        for (int j = 0, v; j < n; j += LANES * v) {
+            const int left = padded(n - j) / LANES;
+            v = left == 4 ? 2 : left < MOST_VECTORS ? left : MOST_VECTORS; /* 2 + 2 rather than 3 + 1 */
+            const __mmask16 last = first_lanes(n - j - LANES * (v - 1));
+            for (int i = 0, rows; i < m; i += rows) {
+                rows = m - i >= 8 ? 8 : m - i >= 4 ? 4 : m - i >= 2 ? 2 : 1;
+#define TILE(ROWS, VECTORS)                                                                            \
+    case 4 * ROWS + VECTORS:                                                                           \
+        tile(ROWS, VECTORS, depth, a + i * a_row + p * a_pair, a_row, a_pair,                          \
+             b + (int64_t)p * padded(n) + j, padded(n), c + (int64_t)i * n + j, n, last, is_added || p); \
+        break;
+                switch (4 * rows + v) {
+                    TILE(8, 1) TILE(8, 2) TILE(8, 3)
+                    TILE(4, 1) TILE(4, 2) TILE(4, 3)
+                    TILE(2, 1) TILE(2, 2) TILE(2, 3)
+                    TILE(1, 1) TILE(1, 2) TILE(1, 3)
+                }
+#undef TILE
+            }
+        }
+    }
+}
+#else
+/* The same without such instructions: it is slow, but rounds alike. */
+int has_bfloat16(void) { return 0; }
+
+static pair rounded(float value) { /* to nearest, ties to even */
+    union { float value; uint32_t bits; } u = {value};
+    return value != value ? 0x7fc0 : (u.bits + 0x7fff + ((u.bits >> 16) & 1)) >> 16;
+}
+
+static float lower(pair both) {
+    union { uint32_t bits; float value; } u = {both << 16};
+    return u.value;
+}
+
+static float upper(pair both) { return lower(both >> 16); }
+
+static void pair_in_row(const float *row, int n, pair *to) {
+    for (int j = 0; j < n; j += 2) to[j / 2] = rounded(row[j]) | (j + 1 < n ? rounded(row[j + 1]) << 16 : 0);
+}
+
+static void pair_rows(const float *even, const float *odd, int n, pair *to) {
+    for (int j = 0; j < n; j++) to[j] = rounded(even[j]) | (odd ? rounded(odd[j]) << 16 : 0);
+}
+
+static void pair_columns(const float *weight, int n_rows, int n, int stride, pair *to) {
+    for (int i = 0; i < n_rows; i++)
+        for (int p = 0; p < halves(n); p++)
+            pair_in_row(weight + (int64_t)i * n + 2 * p, n - 2 * p < 2 ? 1 : 2, to + (int64_t)p * stride + i);
+}
+
+static void multiply(int m, int n, int k, const pair *a, int64_t a_row, int64_t a_pair, const pair *b,
+                     float *c, int is_added) {
+    for (int i = 0; i < m; i++) {
+        float *restrict sums = c + (int64_t)i * n;
+        if (!is_added) memset(sums, 0, sizeof(float) * n);
+        for (int p = 0; p < k; p++) {
+            const pair left = a[i * a_row + p * a_pair], *right = b + (int64_t)p * padded(n);
+            for (int j = 0; j < n; j++)
+                sums[j] += lower(left) * lower(right[j]) + upper(left) * upper(right[j]);
+        }
+    }
+}
+#endif
+
+/* The right factor that has these rows (n_rows, n), summed over them. */
+static void pair_all_rows(const float *rows, int n_rows, int n, pair *to) {
+    for (int i = 0; i < n_rows; i += 2)
+        pair_rows(rows + (int64_t)i * n, i + 1 < n_rows ? rows + (int64_t)(i + 1) * n : NULL, n,
+                  to + (int64_t)i / 2 * padded(n));
+}
+
+/* All weights as right factors; each worker does some rows of each. */
+static void pair_weights(const Program *program, const Minibatch *batch) {
+    const int n = batch->n_workers;
+#pragma omp parallel for schedule(static, 1) num_threads(n) if (n > 1)
+    for (int worker = 0; worker < n; worker++)
+        for (int l = 0; l < program->n_layers; l++) {
+            const Layer *layer = program->layers + l;
+            const int n_out = layer->n_out, n_in = layer->n_in, parts = padded(n_out) / LANES;
+            const int end = parts * (worker + 1) / n * LANES, last = end < n_out ? end : n_out;
+            for (int i = parts * worker / n * LANES; i < last; i += LANES) {
+                const int n_rows = last - i < LANES ? last - i : LANES;
+                const float *rows = layer->weight + (int64_t)i * n_in;
+                pair_columns(rows, n_rows, n_in, padded(n_out), layer->forward + i);
+                pair_all_rows(rows, n_rows, n_in, layer->backward + (int64_t)i / 2 * padded(n_in));
+            }
+        }
+}
+
+static void rounded_product(const Program *program, const Operation *op, const Block *block) {
+    const Layer *layer = program->layers + op->layer;
+    const int n_out = layer->n_out, n_in = layer->n_in, rows = block->n_cells;
+    pair *a = block->scratch;
+    if (op->kind == FORWARD) {
+        for (int i = 0; i < rows; i++) pair_in_row(row(block, op->a, i), n_in, a + i * halves(n_in));
+        multiply(rows, n_out, halves(n_in), a, halves(n_in), 1, layer->forward, at(block, op->out), 0);
+    } else if (op->kind == BACKWARD) {
+        for (int i = 0; i < rows; i++) pair_in_row(row(block, op->a, i), n_out, a + i * halves(n_out));
+        multiply(rows, n_in, halves(n_out), a, halves(n_out), 1, layer->backward, at(block, op->out), 0);
+    } else {
+        const int all = op->t * rows;
+        pair *b = a + halves(all) * padded(n_in);
+        pair_all_rows(at(block, op->a), all, n_in, a);
+        pair_all_rows(at(block, op->b), all, n_out, b);
+        multiply(n_out, n_in, halves(all), b, 1, padded(n_out), a, block->gradient + op->weight_gradient,
+                 !block->is_fresh || op->is_added);
+    }
+}
+
+/* ---- products ---- */
 
 static void product(const Program *program, const Operation *op, const Block *block) {
-#ifndef BFLOAT16
+    if (program->layers) {
+        rounded_product(program, op, block);
+        return;
+    }
     const float one = 1, zero = 0;
     const int n_in = op->kind == BACKWARD ? op->out.width : op->a.width;
     const int n_out = op->kind == FORWARD ? op->out.width : op->kind == BACKWARD ? op->a.width : op->b.width;
@@ -235,13 +455,12 @@ static void product(const Program *program, const Operation *op, const Block *bl
                        block->is_fresh && !op->is_added ? &zero : &one, block->gradient + op->weight_gradient,
                        &n_in);
     }
-#endif
 }
 
 /* ---- the last output where few entries are observed ---- */
 
-#if defined(__AVX512F__) && !defined(BFLOAT16)
-enum { LANES = 16, MOST_REGISTERS = 8, GROUP = 16 };
+#ifdef __AVX512F__
+enum { MOST_REGISTERS = 8, GROUP = 16 };
 
 /* Whether there is `sampled_output` for a last layer with so many inputs. */
 int can_sample(int n_in) { return n_in <= LANES * MOST_REGISTERS; }
@@ -380,6 +599,7 @@ static Block block_of(const Program *program, const Minibatch *batch, int worker
         .gradient = worker ? batch->partial + (worker - 1) * program->n_weights : batch->gradient,
         .squares = batch->squares + b * program->n_passes,
         .scale = batch->scale,
+        .scratch = batch->scratch + worker * program->scratch_size,
     };
     if (batch->is_joint) { /* one arena for all, of which a worker does a part */
         block.first = first;
@@ -470,6 +690,7 @@ void add_up(const Program *program, const Minibatch *batch) {
 /* Loss and gradient of a minibatch. */
 double step(const Program *program, const Minibatch *batch) {
     begin(program, batch);
+    if (program->layers) pair_weights(program, batch);
     if (program->is_norm) {
         run(program, batch, 0, program->n_forward);
         loss(program, batch);

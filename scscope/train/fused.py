@@ -20,6 +20,7 @@ from scscope.train.adam import BETA2, EPSILON, Adam
 from scscope.train.program import (
     PRODUCTS,
     Kind,
+    Layer,
     Minibatch,
     Operation,
     Place,
@@ -28,6 +29,7 @@ from scscope.train.program import (
     linear,
 )
 
+LANES = 16  # pairs in a vector register
 BLOCK = 64  # cells that go through the list at a time
 WEIGHTS_PER_THREAD = 200_000  # in Adam; fewer are not worth the threads' meeting
 SAMPLED_BELOW = 0.15  # share of observed entries below which the last output is sampled
@@ -65,7 +67,7 @@ class Fused:
     def __init__(self, network: Network, adam: Adam, settings: Settings, *, bfloat16: bool = False):
         check(network, adam)
         try:
-            self.library, self.is_parallel = kernels.load(*["BFLOAT16"] * bfloat16)
+            self.library, self.is_parallel = kernels.load()
         except kernels.NoKernels as error:
             raise Unsupported(str(error)) from error
         for function in (self.library.step, self.library.loss, self.library.density):
@@ -73,8 +75,9 @@ class Fused:
         self.network, self.adam, self.settings = network, adam, settings
         self.n_genes = network.encode[0].in_features
         self.bfloat16 = bfloat16
-        self.sgemm = None if bfloat16 else blas()
-        self.is_joint = self.sgemm is None  # products of all cells at once, by torch
+        self.sgemm = blas()
+        # Products of all cells at once, by torch.
+        self.is_joint = self.sgemm is None and not bfloat16
         self.is_norm = settings.loss == "norm"
         self.can_sample = (
             settings.use_mask
@@ -153,13 +156,17 @@ class Fused:
             Recorder(self.network, self.adam, self.settings, capacity, sampled)
             for sampled in ((False, True) if self.can_sample else (False,))
         ]
+        layers = self.recorders[0].layers if self.bfloat16 else []
+        self.paired = [RightFactors(layer) for layer in layers]
+        most_cells = self.network.n_steps * capacity
+        self.scratch_size = max(
+            (factor.scratch_size(most_cells) for factor in self.paired), default=0
+        )
+        self.scratch = torch.zeros(n_workers, self.scratch_size, dtype=torch.int32)
         self.programs = [self.program_of(recorder) for recorder in self.recorders]
 
         n_arenas = 1 if self.is_joint else n_blocks if self.is_norm else n_workers
-        self.arenas = torch.zeros(
-            (n_arenas, self.recorders[0].arena_size),
-            dtype=torch.bfloat16 if self.bfloat16 else torch.float32,
-        )
+        self.arenas = torch.zeros(n_arenas, self.recorders[0].arena_size)
         self.partial = torch.zeros(n_workers - 1, len(self.adam.weights))
         self.squares = torch.zeros(n_blocks, self.network.n_steps, dtype=torch.float64)
         self.scale = torch.zeros(self.network.n_steps)
@@ -171,10 +178,9 @@ class Fused:
             partial=self.partial.data_ptr(),
             squares=self.squares.data_ptr(),
             scale=self.scale.data_ptr(),
+            scratch=self.scratch.data_ptr(),
         )
         self.factors = {}  # of products by torch, for each number of cells
-        if self.bfloat16:
-            self.rounded = self.adam.weights.to(torch.bfloat16)
 
     def program_of(self, recorder: Recorder) -> Program:
         """A list of operations as the compiled code takes it."""
@@ -190,6 +196,9 @@ class Fused:
             n_weights=len(self.adam.weights),
             arena_size=recorder.arena_size,
             sgemm=self.sgemm,
+            layers=(Layer * len(self.paired))(*[factors.layer for factors in self.paired]) or None,
+            n_layers=len(self.paired),
+            scratch_size=self.scratch_size,
         )
 
     def blocks_of(self, n_cells: int) -> int:
@@ -204,11 +213,9 @@ class Fused:
         arguments = (ctypes.byref(program), ctypes.byref(self.minibatch))
         if n_cells not in self.factors:
             self.factors[n_cells] = [
-                self.factors_of(operation, layer, n_cells)
-                for operation, layer in zip(recorder.operations, recorder.layers, strict=True)
+                self.factors_of(operation, recorder.layers[operation.layer], n_cells)
+                for operation in recorder.operations
             ]
-        if self.bfloat16:
-            self.rounded.copy_(self.adam.weights)
         self.library.begin(*arguments)
         done = 0  # operations
         for o, factors in enumerate(self.factors[n_cells]):
@@ -218,19 +225,19 @@ class Fused:
                 done = o
             if factors is not None:
                 self.library.run(*arguments, done, o)
-                multiply(*factors)
+                out, a, b = factors
+                torch.mm(a, b, out=out)
                 done = o + 1
         self.library.add_up(*arguments)
         return self.library.loss(*arguments)
 
     def factors_of(
-        self, operation: Operation, layer: nn.Linear | None, n_cells: int
+        self, operation: Operation, layer: nn.Linear, n_cells: int
     ) -> tuple[Tensor, Tensor, Tensor] | None:
         """Result and factors of an operation that is a product, else None."""
         kind = Kind(operation.kind)
         if kind not in PRODUCTS:
             return None
-        start, size = operation.weight_gradient, layer.weight.numel()
 
         def values(place: Place, passes: int = 1) -> Tensor:
             first = place.offset + place.t * n_cells * place.width
@@ -238,21 +245,53 @@ class Fused:
             return self.arenas[0, first : first + rows * place.width].view(rows, place.width)
 
         if kind == Kind.WEIGHT_GRADIENT:
+            start, size = operation.weight_gradient, layer.weight.numel()
             gradient = self.adam.gradient[start : start + size].view_as(layer.weight)
             a, b = (values(place, operation.t) for place in (operation.a, operation.b))
             return gradient, b.T, a
-        flat = self.rounded if self.bfloat16 else self.adam.weights
-        weight = flat[start : start + size].view_as(layer.weight)
+        weight = layer.weight.detach()
         factor = weight.T if kind == Kind.FORWARD else weight
         return values(operation.out), values(operation.a), factor
 
 
-def multiply(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """Set `out` to the product, also where it has a wider type."""
-    if out.dtype == a.dtype:
-        torch.mm(a, b, out=out)
-    else:
-        out.copy_(torch.mm(a, b))
+class RightFactors:
+    """Room for a layer's weight as the right factor of products in bfloat16, see `fused.c`.
+
+    Such a factor (k, n) has a row of n pairs, padded to whole registers, for each two of its k rows.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    """
+
+    def __init__(self, layer: nn.Linear):
+        self.n_out, self.n_in = layer.weight.shape
+        self.forward, self.backward = (
+            torch.zeros(pairs(k), padded(n), dtype=torch.int32)
+            for k, n in ((self.n_in, self.n_out), (self.n_out, self.n_in))
+        )
+        self.layer = Layer(
+            weight=layer.weight.data_ptr(),
+            forward=self.forward.data_ptr(),
+            backward=self.backward.data_ptr(),
+            n_out=self.n_out,
+            n_in=self.n_in,
+        )
+
+    def scratch_size(self, n_cells: int) -> int:
+        """Pairs of both factors of the weight's gradient, which no other product exceeds."""
+        return pairs(n_cells) * (padded(self.n_in) + padded(self.n_out))
+
+
+def pairs(n: int) -> int:
+    """Pairs that hold n values."""
+    return -(-n // 2)
+
+
+def padded(n: int) -> int:
+    """The next multiple of what a register holds."""
+    return -(-n // LANES) * LANES
 
 
 def check(network: Network, adam: Adam) -> None:
@@ -267,8 +306,14 @@ def check(network: Network, adam: Adam) -> None:
 
 
 def has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16; without, such products are slower than those of float32."""
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(kernels.cpu().split())
+    """Whether the CPU has instructions for products in bfloat16, and the compiler knows them.
+
+    Without, they can be had too, but are several times slower than those of float32.
+    """
+    try:
+        return bool(kernels.load()[0].has_bfloat16())
+    except kernels.NoKernels:
+        return False
 
 
 @functools.cache

@@ -28,16 +28,11 @@ class NoKernels(Exception):
 
 
 @functools.cache
-def load(*definitions: str) -> tuple[ctypes.CDLL, bool]:
+def load() -> tuple[ctypes.CDLL, bool]:
     """The compiled source, and whether it uses several threads.
 
     OpenMP is compiled in but not linked: its functions are then those of the runtime that torch has
     loaded, and both use the same threads. Where that does not work, the code has one thread.
-
-    Parameters
-    ----------
-    *definitions
-        Names that are defined for the preprocessor.
 
     Raises
     ------
@@ -47,7 +42,7 @@ def load(*definitions: str) -> tuple[ctypes.CDLL, bool]:
     compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
     if shutil.which(compiler[0]) is None:
         raise NoKernels(f"no C compiler ({compiler[0]!r} is not found; CC can name another)")
-    flags = [*FLAGS, *NATIVE.get(platform.machine(), ()), *(f"-D{name}" for name in definitions)]
+    flags = [*FLAGS, *NATIVE.get(platform.machine(), ())]
     try:
         return library([*compiler, *flags, "-fopenmp"]), True
     except NoKernels:

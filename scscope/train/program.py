@@ -60,6 +60,19 @@ class Operation(Structure):
         ("weight_gradient", c_int64),
         ("bias_gradient", c_int64),
         ("is_added", c_int32),
+        ("layer", c_int32),
+    ]
+
+
+class Layer(Structure):
+    """A weight (n_out, n_in), and room for it as the right factor of products in bfloat16."""
+
+    _fields_ = [
+        ("weight", c_void_p),
+        ("forward", c_void_p),
+        ("backward", c_void_p),
+        ("n_out", c_int32),
+        ("n_in", c_int32),
     ]
 
 
@@ -77,6 +90,9 @@ class Program(Structure):
         ("n_weights", c_int64),
         ("arena_size", c_int64),
         ("sgemm", c_void_p),
+        ("layers", POINTER(Layer)),
+        ("n_layers", c_int32),
+        ("scratch_size", c_int64),
     ]
 
 
@@ -95,6 +111,7 @@ class Minibatch(Structure):
         ("partial", c_void_p),
         ("squares", c_void_p),
         ("scale", c_void_p),
+        ("scratch", c_void_p),
     ]
 
 
@@ -122,14 +139,17 @@ class Recorder:
         self.first_weight = adam.weights.data_ptr()
         self.arena_size = 0  # values of a block
         self.operations: list[Operation] = []
-        self.layers: list[nn.Linear | None] = []  # of each operation
+        self.layers = linear(network.encode) + linear(network.decode)
+        if network.n_steps > 1:
+            self.layers += linear(network.impute)
         self.forward_and_backward(network, settings.loss == "norm", sampled)
 
     def forward_and_backward(self, network: Network, is_norm: bool, sampled: bool) -> None:
         """Both passes, T = `n_steps` times. Shapes are those of one block of n cells."""
         T = network.n_steps
-        layers = linear(network.encode) + linear(network.decode)
-        U, V = linear(network.impute) if T > 1 else (None, None)
+        layers, (U, V) = (
+            (self.layers[:-2], self.layers[-2:]) if T > 1 else (self.layers, (None, None))
+        )
         n_genes = layers[0].in_features
         # Of each pass; and for each, the gradient of what it was before its ReLU.
         inputs, filled_slopes = self.places(n_genes, T), self.places(n_genes, T)  # x, then x filled
@@ -141,7 +161,7 @@ class Recorder:
         if T > 1:
             codes, code_slopes = (self.places(U.out_features, T - 1) for _ in "ab")  # the imputer's
 
-        for layer in [*layers, *filter(None, (U, V))]:
+        for layer in self.layers:
             self.record(Kind.ZERO, Place(width=layer.out_features), layer=layer)
         self.record(Kind.LOAD, inputs[0])
         for t in range(T):
@@ -209,12 +229,12 @@ class Recorder:
         """Add one operation."""
         operation = Operation(kind, t, out or Place(), a or Place(), b or Place())
         if layer is not None:
+            operation.layer = self.layers.index(layer)
             operation.weight = layer.weight.data_ptr()
             operation.bias = layer.bias.data_ptr()
             operation.weight_gradient = (operation.weight - self.first_weight) // FLOAT_BYTES
             operation.bias_gradient = (operation.bias - self.first_weight) // FLOAT_BYTES
         self.operations.append(operation)
-        self.layers.append(layer)
 
 
 def linear(layers: nn.Sequential) -> list[nn.Linear]:
