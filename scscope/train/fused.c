@@ -4,8 +4,8 @@
  * enough to stay in the cache between one operation and the next; a thread does its blocks one after
  * the other and adds up a gradient of its own, and only in the end the threads meet to add these up.
  *
- * All values are float; where a program has `layers`, the factors of products are rounded to bfloat16,
- * and their sums are float. NaN is carried on: a comparison with it is false, so that `z < 0 ? 0 : z`
+ * All values are float; where a program names its `layers`, the factors of products are rounded to
+ * bfloat16, and their sums are float. NaN is carried on: a comparison with it is false, so that `z < 0 ? 0 : z`
  * keeps it.
  */
 #include <math.h>
@@ -57,8 +57,8 @@ typedef struct {
     int64_t n_weights;      /* length of the flat gradient */
     int64_t arena_size;     /* values of a block's arena */
     Sgemm *sgemm;
-    const Layer *layers;    /* for products in bfloat16; NULL: in float */
-    int32_t n_layers;
+    const Layer *layers;    /* for products in bfloat16 */
+    int32_t n_layers;       /* 0: products are in float */
     int64_t scratch_size;   /* pairs that a worker needs for the factors of a product */
 } Program;
 
@@ -223,6 +223,9 @@ static void fill_gradient(const Block *block, Place out, Place filled, float *re
 static int halves(int n) { return (n + 1) / 2; }
 static int padded(int n) { return (n + LANES - 1) / LANES * LANES; }
 
+/* Pairs of a right factor (k, n). */
+int64_t right_size(int k, int n) { return (int64_t)halves(k) * padded(n); }
+
 #if defined(__AVX512BF16__) && defined(__AVX512BW__)
 int has_bfloat16(void) { return 1; }
 
@@ -242,7 +245,7 @@ static void pair_in_row(const float *row, int n, pair *to) {
 }
 
 /* Pairs of what two rows have in the same column; `odd` is NULL where there is none. */
-static void pair_rows(const float *even, const float *odd, int n, pair *to) {
+static void pair_two_rows(const float *even, const float *odd, int n, pair *to) {
     __m512i order = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     order = _mm512_or_epi32(order, _mm512_slli_epi32(_mm512_add_epi32(order, _mm512_set1_epi32(LANES)), 16));
     for (int j = 0; j < n; j += LANES) {
@@ -363,7 +366,7 @@ static void pair_in_row(const float *row, int n, pair *to) {
     for (int j = 0; j < n; j += 2) to[j / 2] = rounded(row[j]) | (j + 1 < n ? rounded(row[j + 1]) << 16 : 0);
 }
 
-static void pair_rows(const float *even, const float *odd, int n, pair *to) {
+static void pair_two_rows(const float *even, const float *odd, int n, pair *to) {
     for (int j = 0; j < n; j++) to[j] = rounded(even[j]) | (odd ? rounded(odd[j]) << 16 : 0);
 }
 
@@ -388,9 +391,9 @@ static void multiply(int m, int n, int k, const pair *a, int64_t a_row, int64_t 
 #endif
 
 /* The right factor that has these rows (n_rows, n), summed over them. */
-static void pair_all_rows(const float *rows, int n_rows, int n, pair *to) {
+static void pair_rows(const float *rows, int n_rows, int n, pair *to) {
     for (int i = 0; i < n_rows; i += 2)
-        pair_rows(rows + (int64_t)i * n, i + 1 < n_rows ? rows + (int64_t)(i + 1) * n : NULL, n,
+        pair_two_rows(rows + (int64_t)i * n, i + 1 < n_rows ? rows + (int64_t)(i + 1) * n : NULL, n,
                   to + (int64_t)i / 2 * padded(n));
 }
 
@@ -407,7 +410,7 @@ static void pair_weights(const Program *program, const Minibatch *batch) {
                 const int n_rows = last - i < LANES ? last - i : LANES;
                 const float *rows = layer->weight + (int64_t)i * n_in;
                 pair_columns(rows, n_rows, n_in, padded(n_out), layer->forward + i);
-                pair_all_rows(rows, n_rows, n_in, layer->backward + (int64_t)i / 2 * padded(n_in));
+                pair_rows(rows, n_rows, n_in, layer->backward + (int64_t)i / 2 * padded(n_in));
             }
         }
 }
@@ -424,9 +427,9 @@ static void rounded_product(const Program *program, const Operation *op, const B
         multiply(rows, n_in, halves(n_out), a, halves(n_out), 1, layer->backward, at(block, op->out), 0);
     } else {
         const int all = op->t * rows;
-        pair *b = a + halves(all) * padded(n_in);
-        pair_all_rows(at(block, op->a), all, n_in, a);
-        pair_all_rows(at(block, op->b), all, n_out, b);
+        pair *b = a + right_size(all, n_in);
+        pair_rows(at(block, op->a), all, n_in, a);
+        pair_rows(at(block, op->b), all, n_out, b);
         multiply(n_out, n_in, halves(all), b, 1, padded(n_out), a, block->gradient + op->weight_gradient,
                  !block->is_fresh || op->is_added);
     }
@@ -435,7 +438,7 @@ static void rounded_product(const Program *program, const Operation *op, const B
 /* ---- products ---- */
 
 static void product(const Program *program, const Operation *op, const Block *block) {
-    if (program->layers) {
+    if (program->n_layers) {
         rounded_product(program, op, block);
         return;
     }
@@ -690,7 +693,7 @@ void add_up(const Program *program, const Minibatch *batch) {
 /* Loss and gradient of a minibatch. */
 double step(const Program *program, const Minibatch *batch) {
     begin(program, batch);
-    if (program->layers) pair_weights(program, batch);
+    if (program->n_layers) pair_weights(program, batch);
     if (program->is_norm) {
         run(program, batch, 0, program->n_forward);
         loss(program, batch);

@@ -29,7 +29,6 @@ from scscope.train.program import (
     linear,
 )
 
-LANES = 16  # pairs in a vector register
 BLOCK = 64  # cells that go through the list at a time
 WEIGHTS_PER_THREAD = 200_000  # in Adam; fewer are not worth the threads' meeting
 SAMPLED_BELOW = 0.15  # share of observed entries below which the last output is sampled
@@ -72,12 +71,14 @@ class Fused:
             raise Unsupported(str(error)) from error
         for function in (self.library.step, self.library.loss, self.library.density):
             function.restype = c_double
+        self.library.right_size.restype = c_int64
         self.network, self.adam, self.settings = network, adam, settings
         self.n_genes = network.encode[0].in_features
         self.bfloat16 = bfloat16
         self.sgemm = blas()
-        # Products of all cells at once, by torch.
-        self.is_joint = self.sgemm is None and not bfloat16
+        self.is_joint = (
+            self.sgemm is None and not bfloat16
+        )  # products of all cells at once, by torch
         self.is_norm = settings.loss == "norm"
         self.can_sample = (
             settings.use_mask
@@ -156,13 +157,7 @@ class Fused:
             Recorder(self.network, self.adam, self.settings, capacity, sampled)
             for sampled in ((False, True) if self.can_sample else (False,))
         ]
-        layers = self.recorders[0].layers if self.bfloat16 else []
-        self.paired = [RightFactors(layer) for layer in layers]
-        most_cells = self.network.n_steps * capacity
-        self.scratch_size = max(
-            (factor.scratch_size(most_cells) for factor in self.paired), default=0
-        )
-        self.scratch = torch.zeros(n_workers, self.scratch_size, dtype=torch.int32)
+        self.make_room_for_factors(self.network.n_steps * capacity)
         self.programs = [self.program_of(recorder) for recorder in self.recorders]
 
         n_arenas = 1 if self.is_joint else n_blocks if self.is_norm else n_workers
@@ -182,6 +177,23 @@ class Fused:
         )
         self.factors = {}  # of products by torch, for each number of cells
 
+    def make_room_for_factors(self, n_cells: int) -> None:
+        """Have memory for the factors of products in bfloat16, of a weight's gradient over `n_cells`."""
+        self.layers, self.pairs, self.scratch_size = [], [], 0
+        size = self.library.right_size
+        for layer in self.recorders[0].layers if self.bfloat16 else []:
+            n_out, n_in = layer.weight.shape
+            forward, backward = (
+                torch.zeros(size(*shape), dtype=torch.int32)
+                for shape in ((n_in, n_out), (n_out, n_in))
+            )
+            pointers = (given.data_ptr() for given in (layer.weight, forward, backward))
+            self.layers.append(Layer(*pointers, n_out, n_in))
+            self.pairs += [forward, backward]
+            both = size(n_cells, n_in) + size(n_cells, n_out)  # no other product needs more
+            self.scratch_size = max(both, self.scratch_size)
+        self.scratch = torch.zeros(self.n_workers, self.scratch_size, dtype=torch.int32)
+
     def program_of(self, recorder: Recorder) -> Program:
         """A list of operations as the compiled code takes it."""
         operations = recorder.operations
@@ -196,8 +208,8 @@ class Fused:
             n_weights=len(self.adam.weights),
             arena_size=recorder.arena_size,
             sgemm=self.sgemm,
-            layers=(Layer * len(self.paired))(*[factors.layer for factors in self.paired]) or None,
-            n_layers=len(self.paired),
+            layers=(Layer * len(self.layers))(*self.layers),
+            n_layers=len(self.layers),
             scratch_size=self.scratch_size,
         )
 
@@ -252,46 +264,6 @@ class Fused:
         weight = layer.weight.detach()
         factor = weight.T if kind == Kind.FORWARD else weight
         return values(operation.out), values(operation.a), factor
-
-
-class RightFactors:
-    """Room for a layer's weight as the right factor of products in bfloat16, see `fused.c`.
-
-    Such a factor (k, n) has a row of n pairs, padded to whole registers, for each two of its k rows.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    """
-
-    def __init__(self, layer: nn.Linear):
-        self.n_out, self.n_in = layer.weight.shape
-        self.forward, self.backward = (
-            torch.zeros(pairs(k), padded(n), dtype=torch.int32)
-            for k, n in ((self.n_in, self.n_out), (self.n_out, self.n_in))
-        )
-        self.layer = Layer(
-            weight=layer.weight.data_ptr(),
-            forward=self.forward.data_ptr(),
-            backward=self.backward.data_ptr(),
-            n_out=self.n_out,
-            n_in=self.n_in,
-        )
-
-    def scratch_size(self, n_cells: int) -> int:
-        """Pairs of both factors of the weight's gradient, which no other product exceeds."""
-        return pairs(n_cells) * (padded(self.n_in) + padded(self.n_out))
-
-
-def pairs(n: int) -> int:
-    """Pairs that hold n values."""
-    return -(-n // 2)
-
-
-def padded(n: int) -> int:
-    """The next multiple of what a register holds."""
-    return -(-n // LANES) * LANES
 
 
 def check(network: Network, adam: Adam) -> None:

@@ -139,17 +139,14 @@ class Recorder:
         self.first_weight = adam.weights.data_ptr()
         self.arena_size = 0  # values of a block
         self.operations: list[Operation] = []
-        self.layers = linear(network.encode) + linear(network.decode)
-        if network.n_steps > 1:
-            self.layers += linear(network.impute)
         self.forward_and_backward(network, settings.loss == "norm", sampled)
 
     def forward_and_backward(self, network: Network, is_norm: bool, sampled: bool) -> None:
         """Both passes, T = `n_steps` times. Shapes are those of one block of n cells."""
         T = network.n_steps
-        layers, (U, V) = (
-            (self.layers[:-2], self.layers[-2:]) if T > 1 else (self.layers, (None, None))
-        )
+        layers = linear(network.encode) + linear(network.decode)
+        U, V = linear(network.impute) if T > 1 else (None, None)
+        self.layers = [*layers, *filter(None, (U, V))]
         n_genes = layers[0].in_features
         # Of each pass; and for each, the gradient of what it was before its ReLU.
         inputs, filled_slopes = self.places(n_genes, T), self.places(n_genes, T)  # x, then x filled

@@ -190,8 +190,11 @@ def test_moments_decay_to_zero_and_not_to_numbers_that_are_slow():
     assert torch.tensor(1e-39) * 0.5 > 0  # elsewhere, small numbers are what they were
 
 
-def test_the_same_threads_give_the_same_bytes(threads):
-    results = [loss_and_gradient(Fused(*network_of()), cells(150)) for _ in range(3)]
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_same_threads_give_the_same_bytes(threads, bfloat16):
+    results = [
+        loss_and_gradient(Fused(*network_of(), bfloat16=bfloat16), cells(150)) for _ in range(3)
+    ]
     assert all(loss == results[0][0] and g.equal(results[0][1]) for loss, g in results)
 
 
@@ -213,6 +216,19 @@ def test_bfloat16_rounds_but_points_the_same_way(loss, n_steps):
     assert ours[0] == pytest.approx(theirs[0], rel=1e-3)
     assert torch.cosine_similarity(ours[1], theirs[1], dim=0) > 0.999
     assert (ours[1] - theirs[1]).abs().max() > 1e-4 * theirs[1].abs().max()  # it does round
+
+
+@pytest.mark.parametrize("n_latent", [1, 9, 50, 140])
+def test_bfloat16_is_the_same_with_and_without_instructions(n_latent, threads, monkeypatch):
+    parts = network_of(n_latent=n_latent, n_steps=3, decoder_layers=(40,))
+    native = Fused(*parts, bfloat16=True)
+    monkeypatch.setattr(kernels, "NATIVE", {})
+    kernels.load.cache_clear()
+    plain = Fused(*parts, bfloat16=True)
+    kernels.load.cache_clear()
+    assert not plain.library.has_bfloat16()
+    for n in (150, 65, 1, 150):
+        assert_same(*(loss_and_gradient(engine, cells(n)) for engine in (native, plain)))
 
 
 @pytest.mark.parametrize("loss", ["squared", "norm"])
