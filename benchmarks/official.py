@@ -1,10 +1,10 @@
 """The released scScope code (TensorFlow 1), run beside ours: time it, fit with it.
 
 Needs the code, github.com/AltschulerWu-Lab/scScope, in a folder of its own, and a Python that has
-TensorFlow 2 and NumPy (the code runs under `tensorflow.compat.v1`); this project's own packages are
-not needed there. Nothing of the code is part of this project.
+TensorFlow 2 (the code runs under `tensorflow.compat.v1`), NumPy and scikit-learn (it imports that);
+this project's own packages are not needed there. Nothing of the code is part of this project.
 
-    python -m venv tf && tf/bin/pip install tensorflow-cpu==2.21.0
+    python -m venv tf && tf/bin/pip install tensorflow-cpu==2.21.0 scikit-learn
     git clone https://github.com/AltschulerWu-Lab/scScope official
     git -C official checkout 3fd7e39  # what all kept numbers were made with
     tf/bin/python benchmarks/official.py time --official official --cells 2000 --genes 500
