@@ -280,7 +280,7 @@ def check(network: Network, adam: Adam) -> None:
 def has_bfloat16() -> bool:
     """Whether the CPU has instructions for products in bfloat16, and the compiler knows them.
 
-    Without, they can be had too, but are several times slower than those of float32.
+    Without, they can be had too, but are slower than those of float32.
     """
     try:
         return bool(kernels.load()[0].has_bfloat16())
