@@ -1,11 +1,15 @@
 """Order, names and outcomes of the benchmark's scores, shared by figures and report."""
 
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from scscope.settings import PRESETS, Settings, settings_of
 
 # Registered methods in the order in which they are listed everywhere, with their names in the
 # paper. Users' own methods follow in alphabetical order.
@@ -162,6 +166,51 @@ def of_clusterer(scores: pd.DataFrame, clusterer: str) -> pd.DataFrame:
     return scores[scores["clusterer"].isin([clusterer, "given", ""])]
 
 
+def resolved(use: str, params: Mapping) -> dict:
+    """All settings of a fit of scScope or AE: its preset's, but for what its entry, or the method, changes.
+
+    Parameters
+    ----------
+    use
+        Registered method: AE has one pass, whatever the preset.
+    params
+        Of an entry of the config; its preset is the paper's if it names none. Parameters that are
+        none of `scscope.settings.Settings` are left out.
+
+    Returns
+    -------
+    dict
+        Value of each setting by its name; empty if there is no such preset.
+    """
+    preset = params.get("preset", "paper")
+    if preset not in PRESETS:
+        return {}
+    known = asdict(Settings())
+    own = {name: value for name, value in params.items() if name in known}
+    if use == "ae":
+        own["n_steps"] = 1
+    return asdict(settings_of(preset, **own))
+
+
+def runs_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run behind some scores: what it took does not depend on how it was scored."""
+    return scores.drop_duplicates(["dataset", "method", "seed"])
+
+
+def cost_as_score(scores: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """What the runs behind some scores took, as scores without a clusterer.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of a study.
+    cost
+        Column "seconds" or "peak_rss_mb": of the whole fit.
+    """
+    runs = runs_of(scores)
+    return runs.assign(clusterer="", metric=cost, value=runs[cost].astype(float))
+
+
 def levels(scores: pd.DataFrame) -> pd.Series:
     """Mean sparsity in % of each dataset, in ascending order; NaN, last, where it is unknown."""
     sparsity = scores.get("sparsity", pd.Series(np.nan, index=scores.index))
@@ -178,10 +227,28 @@ def seeds_text(rows: pd.DataFrame) -> str:
     return f"n = {amount} seed{'' if n.max() == 1 else 's'}"
 
 
-def paper_fig1c() -> pd.DataFrame:
-    """The paper's values, digitised from its Fig. 1c: quartiles and extremes of the ARI.
+def setting(table: pd.DataFrame, name: str, default: float = np.nan) -> pd.Series:
+    """A number among the `params` of each row, `default` where they do not name it.
 
-    One row per sparsity (in %) and method, with `use` as in the benchmark.
+    Parameters
+    ----------
+    table
+        Scores, whose `params` are the method's, or datasets, whose `params` are the simulation's.
     """
-    table = pd.read_csv(Path(__file__).with_name("reference") / "fig1c.csv", comment="#")
+    params = table.get("params", pd.Series("", index=table.index))
+    values = [json.loads(text or "{}").get(name, default) for text in params]
+    return pd.Series(values, index=table.index, dtype=float)
+
+
+def paper_values(figure: str) -> pd.DataFrame:
+    """The paper's values, digitised from one of its figures, with `use` as in the benchmark.
+
+    Parameters
+    ----------
+    figure
+        Such as "fig1c". Boxes are `q1`, `median` (`value` where there are no boxes), `q3`, `low` and
+        `high`, these two the extremes; what the values are stands at the head of the file.
+    """
+    table = pd.read_csv(Path(__file__).with_name("reference") / f"{figure}.csv", comment="#")
+    table = table.rename(columns={"whisker_min": "low", "whisker_max": "high"})
     return table.assign(use=table["method"].map({name: use for use, name in METHODS.items()}))

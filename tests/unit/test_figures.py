@@ -18,7 +18,7 @@ from matplotlib.text import Text
 from scscope.figures import PANELS, load_panel
 from scscope.figures.marks import spread
 from scscope.figures.style import COLOURS, GREY, MAX_POINTS, RESERVE, WIDTH, rasterise, save, styles
-from scscope.figures.tables import on_scale, paper_fig1c, with_names
+from scscope.figures.tables import on_scale, paper_values, with_names
 
 # entry, label, use, scale, control
 ENTRIES = [
@@ -116,7 +116,7 @@ def test_caption_says_where_the_papers_values_come_from():
 
 
 def test_the_papers_values_are_drawn_first():
-    table = paper_fig1c()
+    table = paper_values("fig1c")
     assert table["use"].notna().all()
     figure = drawn("figure_1c")
     paper = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
