@@ -19,6 +19,8 @@ class Panel:
         Metrics that it shows; all that can order methods, if none is named.
     table
         What is offered behind it: the "scores", or another table of the run, by study.
+    needs
+        Further tables that the function takes, as arguments of these names.
     """
 
     title: str
@@ -26,9 +28,28 @@ class Panel:
     function: str
     metrics: tuple[str, ...] = ()
     table: str = "scores"
+    needs: tuple[str, ...] = ()
 
 
 PANELS = {
+    "figure_1b": Panel(
+        title="Run time and memory by number of cells (Fig. 1b)",
+        caption=(
+            "Wall time by number of cells, both on a logarithmic scale. a, the paper's values for "
+            "1,000 genes of the mouse brain, digitised from Fig. 1b of Deng et al. 2019 (reading "
+            "error about 0.01 h; of the inset, up to 100,000 cells, not estimated); they are not "
+            "numbers printed by the authors. b, this run, on the same axes: the whole fit, with "
+            "loading programs and data. c, peak resident memory of the fit and all that it started, "
+            "without that of a GPU; the paper gives none. Hardware differs (the paper: one Titan X, "
+            "four where it says so; this run: see its table of runs), so compare slopes and the order "
+            "of methods, not seconds. Points are means over seeds (n in the figure), bars reach from "
+            "the least to the most. Crosses below mark the sizes at which runs failed, as failed / "
+            "all where not all did, n/a: the method does not apply; in a, sizes for which the figure "
+            "shows no value: the paper says that MAGIC, ZINB-WaVE and SIMLR do not go beyond 100,000 "
+            "cells."
+        ),
+        function="scscope.figures.figure_1b:cost_by_cells",
+    ),
     "figure_1c": Panel(
         title="Cell types found in simulated data, by sparsity (Fig. 1c)",
         caption=(
@@ -51,6 +72,105 @@ PANELS = {
         function="scscope.figures.figure_1:ari_by_sparsity",
         metrics=("ari",),
     ),
+    "figure_1d": Panel(
+        title="Rare cell types found among a million simulated cells, by their share (Fig. 1d)",
+        caption=(
+            "Agreement of clusters with the true types among the cells of rare types alone "
+            "(adjusted Rand index, ARI; NaN, and not drawn, below two types of 50 cells), by the "
+            "share of the cells that each rare type has. a, the paper's values: boxes over 10 "
+            "replicates, digitised from Fig. 1d of Deng et al. 2019 (reading error about ±0.005); "
+            "they are not numbers printed by the authors, and how they computed the ARI of rare types "
+            "is not stated. b and following, this run: one row per clusterer, one column per "
+            "dimension P of the latent space that cells are simulated in, which the paper does not "
+            "state: all are shown. Boxes are quartiles over seeds (n in the figure), whiskers minimum "
+            "and maximum, thin lines connect medians; with fewer than five seeds the values themselves "
+            "are drawn. Each seed is a new simulation and a new fit. Names say where a method was "
+            "given rounded values, for which it is not made, or fitted to some of the cells. Dashed "
+            "grey lines are controls. Crosses mark runs that failed, as failed / all; n/a: the method "
+            "does not apply."
+        ),
+        function="scscope.figures.figure_1:rare_types_by_share",
+        metrics=("rare_ari",),
+        needs=("datasets",),
+    ),
+    "figure_2a": Panel(
+        title="Mixing of batches with and without correction (Fig. 2a)",
+        caption=(
+            "a and b, the paper's values for cells of the lung, digitised from Fig. 2a of Deng et al. "
+            "2019; they are not numbers printed by the authors. a, entropy of batch mixing, boxes over "
+            "100 replicates, whiskers minimum and maximum. Its formula, number of neighbours and sign "
+            "do not follow from the text, so it is not to be compared with c and has an axis of its "
+            "own. b, seconds without (open) and with correction (filled; reading error a few seconds). "
+            "c, this run, a definition of our own: the mean over 100 random cells of −Σ p log p, p the "
+            "shares of the B batches among the k = 100 nearest neighbours in the latent space, log to "
+            "base B, averaged over 100 draws; 0: neighbours are of one batch, 1: of all alike; more is "
+            "better mixed. Noise mixes perfectly (control: random latent), so d shows beside it what "
+            "is left of the types: ARI of the clusters with the labels of the dataset; the shape names "
+            "the clusterer. e, wall time of the whole fit on the hardware of this run, logarithmic; "
+            "only in a study that is timed does nothing run beside it. Entries that correct say so in "
+            "their names. Small points are seeds (n in the figure), large points their mean, lines one "
+            "standard deviation. × marks runs that failed, as failed / all."
+        ),
+        function="scscope.figures.figure_2a:mixing_of_batches",
+        metrics=("batch_entropy", "ari"),
+    ),
+    "figure_2b": Panel(
+        title="Error at hidden values by octile of expression (Fig. 2b)",
+        caption=(
+            "How well methods predict observed values that were hidden from them, by expression. a, "
+            "the paper's values for CBMC, digitised from Fig. 2b of Deng et al. 2019 (reading error "
+            "not estimated); they are not numbers printed by the authors. Whether its octiles are of "
+            "genes or of entries, and how much it hides, is not stated. Following rows, this run, one "
+            "column per dataset: mean absolute difference of predicted and hidden log1p "
+            "size-normalised values, lower is better, within octiles of the genes by their mean "
+            "expression, and within octiles of the hidden entries by their own value. Octile 1 is the "
+            "lowest. Boxes are quartiles over seeds (n in the figure), whiskers minimum and maximum; "
+            "with fewer than five seeds the values themselves are drawn; thin lines connect medians. "
+            "No clustering is involved. Dashed grey lines are controls (mean over seeds): no "
+            "imputation, the gene's mean, and the gene's mean within its true group, which knows the "
+            "labels. Crosses mark runs that failed, as failed / all; n/a: the method does not apply."
+        ),
+        function="scscope.figures.figure_2:error_by_octile",
+        metrics=tuple(
+            f"{of}_octile_{number}_error" for of in ("gene", "entry") for number in range(1, 9)
+        ),
+    ),
+    "figure_2c": Panel(
+        title="Tissues found in an atlas, by number of genes (Fig. 2c)",
+        caption=(
+            "Agreement of clusters with the labels (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance), by number of genes that methods are given. a, the paper's values: the Mouse Cell "
+            "Atlas, its 51 tissues as labels, digitised from Fig. 2c of Deng et al. 2019 (reading "
+            "error about ±0.005); they are not numbers printed by the authors. b and following, this "
+            "run, one row per clusterer. A tissue is no cell type: the ARI compares methods, and 1 is "
+            "not to be reached. Boxes are quartiles over seeds (n in the figure), whiskers minimum and "
+            "maximum; with fewer than five seeds the values themselves are drawn; thin lines connect "
+            "medians. Dashed grey lines are controls. Crosses mark runs that failed, as failed / all, "
+            "in a the methods that the paper shows as failed; n/a: the method does not apply."
+        ),
+        function="scscope.figures.figure_2:ari_by_genes",
+        metrics=("ari",),
+        needs=("datasets",),
+    ),
+    "supplementary_1": Panel(
+        title="Training on several GPUs (Supplementary Fig. 1)",
+        caption=(
+            "What training on several GPUs gains, and whether it costs accuracy. The paper's "
+            "Supplementary Fig. 1 describes the training and shows no values; a and b are those of its "
+            "scScope on one and four GPUs by number of cells, digitised from Fig. 1b of Deng et al. "
+            "2019 (0.83 and 0.40 h for a million cells; reading error about 0.01 h), and not numbers "
+            "printed by the authors. c and following, this run, one column per dataset. Speed-up: mean "
+            "time on the fewest GPUs over mean time on each number of them; dashed: n times as fast on "
+            "n. Time: of the whole fit, with loading programs and data, logarithmic; points are means "
+            "over seeds (n in the figure), bars reach from the fastest to the slowest. ARI: agreement "
+            "of clusters with known labels, where there are any. Each GPU trains on minibatches of its "
+            "own, so the minibatch of a step grows with their number. Hardware differs from the "
+            "paper's. Crosses mark runs that failed, as failed / all; n/a: the method does not apply, "
+            "for want of GPUs for instance."
+        ),
+        function="scscope.figures.supplementary_1:speed_by_devices",
+        metrics=("ari",),
+    ),
     "supplementary_2": Panel(
         title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",
         caption=(
@@ -68,6 +188,24 @@ PANELS = {
         ),
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
         metrics=("imputation_error", "zero_prediction"),
+    ),
+    "supplementary_4": Panel(
+        title="Cell types found among a million simulated cells, by dropout (Supplementary Fig. 4)",
+        caption=(
+            "Agreement of clusters with the true cell types (adjusted Rand index, ARI; 1 is perfect, 0 "
+            "is chance) by the share of the positive values that the simulation drops. One row per "
+            "clusterer, one column per dimension P of the latent space that cells are simulated in, "
+            "which the paper does not state: all are shown. Boxes are quartiles over seeds (n in the "
+            "figure), whiskers minimum and maximum, thin lines connect medians; with fewer than five "
+            "seeds the values themselves are drawn. Each seed is a new simulation and a new fit. Names "
+            "say where a method was given rounded values, for which it is not made, or fitted to some "
+            "of the cells. Dashed grey lines are controls. Crosses mark runs that failed, as failed / "
+            "all; n/a: the method does not apply. The values and the levels of the paper's "
+            "Supplementary Fig. 4 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_4:ari_by_dropout",
+        metrics=("ari",),
+        needs=("datasets",),
     ),
     "supplementary_11": Panel(
         title="Time of clustering by number of cells (Supplementary Fig. 11)",

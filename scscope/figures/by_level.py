@@ -170,8 +170,7 @@ def rows_of_clusterers(scores: pd.DataFrame, label: str) -> tuple[pd.DataFrame, 
     """Scores with the clusterer as `row`, and the label of each; true labels stand in every row."""
     clusterers = clusterers_of(scores) or [""]
     parts = [of_clusterer(scores, name).assign(row=name) for name in clusterers]
-    words = {name: f"{label}, {CLUSTERERS.get(name, name)}" for name in clusterers}
-    rows = {name: text.removesuffix(", ").replace(" (", "\n(") for name, text in words.items()}
+    rows = {name: f"{label}\n{CLUSTERERS.get(name, name)}".rstrip() for name in clusterers}
     return pd.concat(parts, ignore_index=True), rows
 
 

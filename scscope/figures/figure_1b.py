@@ -5,25 +5,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from scscope.figures import marks
 from scscope.figures.by_level import PAPER_LOOKS, entries_of
 from scscope.figures.style import GREY, MM, WIDTH, Style, styled, styles
 from scscope.figures.tables import (
     METHODS,
+    Outcome,
     applicable,
     cost_as_score,
-    natural,
     outcome,
     paper_values,
     seeds_text,
 )
 
 ROW, FRAME, LEGEND = 46 * MM, 22 * MM, 40 * MM
-STRIP, LINE = 2.4 * MM, 3.2 * MM  # heights: around the strip of failed runs, of a method in it
+STRIP, LINE = 4 * MM, 2.8 * MM  # heights: around the strip of failed runs, of a method in it
 SEVERAL = "scScope, 4 GPUs"  # a curve of the paper
-TIMES = {1: "1 s", 60: "1 min", 3600: "1 h"}
+TIMES = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36_000: "10 h"}
 
 
 @styled
@@ -44,9 +44,8 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     times, memory = (cost_as_score(runs, cost) for cost in ("seconds", "peak_rss_mb"))
     memory["value"] /= 1024
     paper, looks = _paper(), styles(runs)
-    missing = paper[paper["status"] != "ok"]
-    failed = times[times["status"] != "ok"]
-    figure, axes = _grid(max(missing["name"].nunique(), failed["name"].nunique(), 1))
+    bad = [runs.loc[runs["status"] != "ok", "name"].nunique() for runs in (paper, times)]
+    figure, axes = _grid(max(bad))
     limits = (
         _limits(pd.concat([paper, times])["n_cells"]),
         _limits(pd.concat([paper, times])["value"]),
@@ -60,17 +59,17 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     for name, label in (
         ("paper", "Run time"),
         ("ours", "Run time"),
-        ("memory", "Peak memory (GB)"),
+        ("memory", "Peak memory (GiB)"),
     ):
         axes[name].set_ylabel(label)
         if label == "Run time":
             axes[name].set_yticks(list(TIMES), TIMES.values())
             axes[name].grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
-    _draw_failures(axes["paper strip"], missing, paper_looks, limits[0], "no value")
-    _draw_failures(axes["ours strip"], failed, looks, limits[0], "failed")
+    _draw_failures(axes["paper strip"], paper, paper_looks, limits[0], "no value")
+    _draw_failures(axes["ours strip"], times, looks, limits[0], "failed")
     for name in ("paper strip", "ours strip", "memory"):
         _name_counts(axes[name], counts)
-    names = sorted(set(times["dataset"]), key=natural)
+    names = times.sort_values("n_cells")["dataset"].tolist()
     marks.column_title(axes["paper"], "Paper (digitised)", "Deng et al. 2019, other hardware")
     marks.column_title(axes["ours"], "This run", f"{names[0]} to {names[-1]}")
     for name, letter in (("paper", "a"), ("ours", "b"), ("memory", "c")):
@@ -114,7 +113,7 @@ def _draw_costs(
     axes.set(xscale="log", yscale="log", xlim=x, ylim=y)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(labelbottom=False)
     for name in (name for name in looks if name in set(runs["name"])):
         by_cells = runs[runs["name"] == name].groupby("n_cells")
@@ -134,26 +133,30 @@ def _draw_failures(
     axes: Axes, runs: pd.DataFrame, looks: dict[str, Style], x: tuple, word: str
 ) -> None:
     """A line for each method with failed runs: a cross at each size, with failed / all if not all."""
-    names = [name for name in looks if name in set(runs["name"])]
-    axes.set(xscale="log", xlim=x, ylim=(max(len(names), 1) - 0.4, -0.6))
-    axes.set_yticks(range(len(names)), names, fontsize=5)
+    failed = set(runs.loc[runs["status"] != "ok", "name"])
+    names = [name for name in looks if name in failed]
+    axes.set(xscale="log", xlim=x, ylim=(len(names) - 0.4, -1.6))
+    axes.set_yticks(range(-1, len(names)), [f"{word}:" if names else f"{word}: none", *names])
+    axes.tick_params(axis="y", labelsize=5)
+    axes.get_yticklabels()[0].set(color=GREY, fontsize=6)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_visible(False)
-    place = {"transform": axes.transAxes, "va": "center", **marks.NOTE}
-    if not names:
-        axes.text(0.01, 0.5, f"none {word}", **place)
     for line, name in enumerate(names):
         for n, group in runs[runs["name"] == name].groupby("n_cells"):
-            _draw_end(axes, n, line, group, looks[name].colour)
+            _draw_end(axes, n, line, outcome(group), looks[name].colour)
 
 
-def _draw_end(axes: Axes, n: float, line: int, rows: pd.DataFrame, colour: str) -> None:
-    result = outcome(rows)
-    if not result.failed:
-        axes.text(n, line, "n/a", color=colour, fontsize=5, ha="center", va="center")
-        return
-    axes.plot(n, line, "x", color=colour, ms=2.6, mew=0.8, clip_on=False)
+def _draw_end(axes: Axes, n: float, line: int, result: Outcome, colour: str) -> None:
+    look = {"color": colour, "fontsize": 5, "va": "center_baseline"}
+    if result.failed:
+        axes.plot(n, line, "x", color=colour, ms=2.6, mew=0.8, clip_on=False)
+        if result.failed < result.total:
+            share = f"{result.failed}/{result.total}"
+            place = {"xytext": (3, 0), "textcoords": "offset points"}
+            axes.annotate(share, (n, line), **place, **look, annotation_clip=False)
+    elif result.skipped:
+        axes.text(n, line, "n/a", ha="center", **look)
 
 
 def _name_counts(axes: Axes, counts: list) -> None:

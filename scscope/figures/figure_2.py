@@ -40,7 +40,8 @@ def error_by_octile(scores: pd.DataFrame) -> Figure:
             if of in set(scores["row"])
         },
         columns={
-            name: (f"This run: {name}", "") for name in sorted(set(scores["column"]), key=natural)
+            name: (f"This run: {name}", "at hidden entries")
+            for name in sorted(set(scores["column"]), key=natural)
         },
         paper=Paper(paper, "Reconstruction error", f"{SOURCE}, CBMC"),
     )
@@ -62,13 +63,14 @@ def ari_by_genes(scores: pd.DataFrame, datasets: pd.DataFrame) -> Figure:
         return marks.empty_figure("No ARI in these scores: the datasets have no labels.")
     n_genes = datasets.drop_duplicates("dataset").set_index("dataset")["n_genes"]
     scores = scores.assign(level=scores["dataset"].map(n_genes), column="")
+    names = scores.sort_values("level")["dataset"].tolist()
     scores, rows = rows_of_clusterers(scores, "ARI")
     paper = paper_values("fig2c").rename(columns={"n_genes": "level"})
     return page_by_level(
         scores,
         Axis("Genes", "{:,.0f}".format),
         rows=rows,
-        columns={"": ("This run", "")},
+        columns={"": ("This run", f"{names[0]} to {names[-1]}")},
         paper=Paper(paper, "ARI, 51 tissues", SOURCE),
         high=1,
     )

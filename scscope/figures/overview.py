@@ -54,12 +54,12 @@ def scores_by_method(scores: pd.DataFrame) -> Figure:
         rows = scores[scores["dataset"] == dataset]
         metric = "ari" if (rows["metric"] == "ari").any() else "n_clusters"
         rows = rows[rows["metric"] == metric]
-        _method_axis(axes, entries, named=i % COLUMNS == 0)
+        method_axis(axes, entries, named=i % COLUMNS == 0)
         _value_axis(axes, rows, metric)
         width = WIDTH / min(len(datasets), COLUMNS)
-        n_lines = _draw_controls(axes, rows[rows["control"]], width)
+        n_lines = draw_controls(axes, rows[rows["control"]], width)
         axes.set_title(dataset, loc="left", fontweight="bold", pad=3 + NAME_LINE * n_lines)
-        _draw_entries(axes, rows, entries, clusterers, styles(methods))
+        draw_entries(axes, rows, entries, clusterers, styles(methods))
     _draw_legend(rest, scores, clusterers)
     return figure
 
@@ -75,7 +75,8 @@ def _grid(n_datasets: int, n_entries: int) -> tuple[Figure, list[Axes], Axes]:
     return figure, [figure.add_subplot(grid[p]) for p in places], figure.add_subplot(grid[-1, :])
 
 
-def _method_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
+def method_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
+    """A line for each entry (`name`, `scale`), with its name if wanted."""
     names = [
         name if name.endswith("(counts)") else f"{name} · {scale}"
         for name, scale in zip(entries["name"], entries["scale"], strict=True)
@@ -98,7 +99,7 @@ def _value_axis(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
         axes.set_xlim(0, 1.3 * highest if highest > 0 else 1)
 
 
-def _draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
+def draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
     """Lines of the controls with their names above; return in how many lines these stand.
 
     `width` is that of the panel, in inches.
@@ -124,7 +125,8 @@ def _draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
     return len(lines)
 
 
-def _draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:
+def draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:
+    """Scores of one metric in the line of each entry: seeds, mean and deviation, by clusterer."""
     offsets = 0.7 * marks.slots(len(clusterers))
     for position, entry in enumerate(entries.itertuples()):
         own = rows[rows["method"] == entry.method]
