@@ -32,7 +32,7 @@ class Drawing:
     svg, png
         The drawing in both formats.
     table
-        What it was drawn from.
+        What it was drawn from; None for a scheme.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Drawing:
     caption: str
     svg: bytes
     png: bytes
-    table: pd.DataFrame
+    table: pd.DataFrame | None
 
 
 def render(
@@ -105,8 +105,8 @@ def render(
                 "title": panel.title,
                 "caption": panel.caption,
                 "image": image(panel.svg, panel.png),
-                "csv": csv_uri(panel.table),
-                "n_rows": len(panel.table),
+                "csv": "" if panel.table is None else csv_uri(panel.table),
+                "n_rows": 0 if panel.table is None else len(panel.table),
             }
             for panel in panels
         ],

@@ -24,9 +24,11 @@ tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "dataset
 stability = read_table(inputs.rank_stability)
 
 
-def behind(panel: str) -> pd.DataFrame:
-    """The table that a panel shows."""
+def behind(panel: str) -> pd.DataFrame | None:
+    """The table that a panel shows; None for a scheme."""
     study = snakemake.params.study_of[panel]
+    if not PANELS[panel].table:
+        return None
     if PANELS[panel].table == "rank_stability":
         return stability[stability["study"] == study]
     scores = select(tables["scores"], **snakemake.params.selections[study])
