@@ -109,8 +109,8 @@ def test_panel_is_drawn_within_the_page(name):
     assert figure.get_figwidth() <= WIDTH + 1e-9
     drawn_box, page = figure.get_tightbbox(), figure.get_size_inches()
     assert min(drawn_box.x0, drawn_box.y0) >= 0
-    assert drawn_box.x1 <= page[0]
-    assert drawn_box.y1 <= page[1]
+    assert drawn_box.x1 <= page[0] + 1e-9
+    assert drawn_box.y1 <= page[1] + 1e-9
     is_scheme = not panel.table
     assert is_scheme or any("n = 3 seeds" in text for text in texts(figure))
 
