@@ -7,7 +7,7 @@ import pandas as pd
 
 from scscope.figures.tables import SCALES
 from scscope.report.content import entries_of
-from scscope.settings import PRESETS, Settings, settings_of
+from scscope.settings import Settings, settings_of
 
 NOT_STATED = "not stated"
 
@@ -80,15 +80,25 @@ def cells_words(n_fitted: int | None) -> str:
 
 
 def resolved(use: str, settings: Mapping) -> dict:
-    """All settings of a fit: those of the preset, but for what the entry, or the method, changes."""
-    if settings["preset"] not in PRESETS:
-        return {}
+    """All settings of a fit that are not empty; see `in_full`."""
+    return {
+        name: value for name, value in in_full(use, settings).items() if value not in ((), None)
+    }
+
+
+def in_full(use: str, settings: Mapping) -> dict:
+    """Settings of a preset, but for what the entry, or the method, changes.
+
+    None where they are refused: then the fits have failed, and say why.
+    """
     known = asdict(Settings())
     own = {name: value for name, value in settings.items() if name in known}
     if use == "ae":  # one pass, whatever the preset
         own["n_steps"] = 1
-    full = asdict(settings_of(settings["preset"], **own))
-    return {name: value for name, value in full.items() if value not in ((), None)}
+    try:
+        return asdict(settings_of(settings["preset"], **own))
+    except (ValueError, TypeError):
+        return {}
 
 
 def scale_words(scale: str) -> str:
