@@ -18,7 +18,8 @@ class Panel:
     metrics
         Metrics that it shows; all that can order methods, if none is named.
     table
-        What is offered behind it: the "scores", or another table of the run, by study.
+        What is offered behind it: the "scores", or another table of the run, by study; "" for a
+        scheme, which shows no values.
     needs
         Further tables that the function takes, as arguments of these names.
     """
@@ -32,6 +33,21 @@ class Panel:
 
 
 PANELS = {
+    "figure_1a": Panel(
+        title="The scScope network, unrolled (Fig. 1a)",
+        caption=(
+            "The network with as many passes as in the paper’s comparisons. From left to right: the input, corrected for batches where "
+            "the data have several; encoder, decoder and imputer, each layer with its name in the "
+            "program and its columns. What the imputer gives enters the next pass only where nothing "
+            "was observed (mask). The codes of all passes side by side are what is clustered. Drawn "
+            "from the layers that a pass through the real network calls, at the preset “paper” and for "
+            "the first dataset of the study: a layer more in the model is a box more here. A scheme: "
+            "it shows no scores."
+        ),
+        function="scscope.figures.network:unrolled",
+        table="",
+        needs=("datasets",),
+    ),
     "figure_1b": Panel(
         title="Run time and memory by number of cells (Fig. 1b)",
         caption=(
@@ -207,6 +223,34 @@ PANELS = {
         metrics=("ari",),
         needs=("datasets",),
     ),
+    "supplementary_6": Panel(
+        title="Scalable clustering, step by step (Supplementary Fig. 6)",
+        caption=(
+            "Cells are dealt out to subsets; k-means finds the centroids of each; PhenoGraph clusters "
+            "the centroids of all subsets together; a cell gets the label of its nearest centroid. "
+            "Drawn for a small example (each colour a subset, then a community). Below, what the "
+            "program uses for the cells of this study and for the paper’s 1.3 million where nothing "
+            "else is asked for: read from the program, not from the paper. A scheme: it shows no scores."
+        ),
+        function="scscope.figures.supplementary_6:steps_of_scalable",
+        table="",
+        needs=("datasets",),
+    ),
+    "supplementary_10": Panel(
+        title="The scScope network, unrolled to three passes (Supplementary Fig. 10)",
+        caption=(
+            "The network with three passes. From left to right: the input, corrected for batches where "
+            "the data have several; encoder, decoder and imputer, each layer with its name in the "
+            "program and its columns. What the imputer gives enters the next pass only where nothing "
+            "was observed (mask). The codes of all passes side by side are what is clustered. Drawn "
+            "from the layers that a pass through the real network calls, at the preset “paper” and for "
+            "the first dataset of the study: a layer more in the model is a box more here. A scheme: "
+            "it shows no scores."
+        ),
+        function="scscope.figures.network:unrolled_to_three",
+        table="",
+        needs=("datasets",),
+    ),
     "supplementary_11": Panel(
         title="Time of clustering by number of cells (Supplementary Fig. 11)",
         caption=(
@@ -255,10 +299,17 @@ PANELS = {
     ),
 }
 
-# Pages of the paper: the panels of each by letter. A page shows those that a run has drawn.
+# Pages of the paper with several panels: the panels of each by letter. A page shows those that a run
+# has drawn. The other figures of the paper are one panel, which has the name of the page.
 COMPOSITES = {
-    f"figure_{number}": {letter: f"figure_{number}{letter}" for letter in letters}
-    for number, letters in ((1, "abcd"), (2, "abc"), (3, "abcdef"))
+    page: {letter: f"{page}{letter}" for letter in letters}
+    for page, letters in (
+        ("figure_1", "abcd"),
+        ("figure_2", "abc"),
+        ("figure_3", "abcde"),
+        ("supplementary_5", "abcd"),
+        ("supplementary_7", "abc"),
+    )
 }
 
 

@@ -14,6 +14,7 @@ BAND = 0.23  # share of an axis, at its bottom, that is kept for failed runs
 SPREAD = 0.84  # share of a level that its methods fill
 LETTER = "letter"  # id of the letters of panels
 NOTE = {"fontsize": 6, "color": GREY}
+STAMP = "stamp"  # id of the words across a figure of data that stand for others
 
 
 def empty_figure(message: str) -> Figure:
@@ -21,6 +22,17 @@ def empty_figure(message: str) -> Figure:
     figure = Figure((WIDTH / 2, 20 * MM))
     figure.text(0.5, 0.5, message, ha="center", va="center", color=GREY)
     return figure
+
+
+def stamp(figure: Figure, words: str) -> None:
+    """Write words across a whole figure, over all that it shows but so that this can be read."""
+    width, height = 72 * figure.get_size_inches()
+    angle = min(np.arctan2(height, width), np.pi / 6)
+    # A letter is about 0.6 of its size wide.
+    size = min(0.85 * width / np.cos(angle) / (0.6 * len(words)), 0.5 * height, 40)
+    look = {"color": "#A61B1B", "alpha": 0.22, "fontweight": "bold", "fontsize": size}
+    place = {"ha": "center", "va": "center", "rotation": np.degrees(angle), "zorder": 100}
+    figure.text(0.5, 0.5, words, **look, **place, gid=STAMP)
 
 
 def slots(n: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 rule draw:
     input:
         scores="<results>/tables/scores.tsv",
+        datasets="<results>/tables/datasets.tsv",
     output:
         svg="<results>/figures/{panel}.svg",
         pdf="<results>/figures/{panel}.pdf",
@@ -26,6 +27,7 @@ rule draw:
 rule draw_page:
     input:
         scores="<results>/tables/scores.tsv",
+        datasets="<results>/tables/datasets.tsv",
     output:
         svg="<results>/figures/{page}.svg",
         pdf="<results>/figures/{page}.pdf",
