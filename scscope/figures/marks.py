@@ -52,16 +52,24 @@ def value_axis(axes: Axes, low: float, high: float, *, failures: bool) -> None:
     axes.set_yticks(ticks[(ticks >= low) & (ticks <= high + 1e-9)])
 
 
+def round_above(highest: float) -> float:
+    """A round number that is not below `highest`, for the upper end of an axis; 1 if it is 0."""
+    step = 10 ** np.floor(np.log10(highest)) / 2 if highest > 0 else 1
+    return float(np.ceil(highest / step) * step) or 1.0
+
+
 def name_failures(axes: Axes) -> None:
     """Label the band of failed runs where the axis has its numbers."""
     axes.yaxis.labelpad = 14  # the word stands where the label of the axis would be
     axes.text(-0.03, BAND / 2, "failed", transform=axes.transAxes, ha="right", va="center", **NOTE)
 
 
-def mark_failures(axes: Axes, x: float, result: Outcome, style: Style) -> None:
+def mark_failures(
+    axes: Axes, x: float, result: Outcome, style: Style, *, rotation: int = 90
+) -> None:
     """A cross with failed / all runs, such as "2/3" or "all", or "n/a" where the method does not apply."""
     where = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-    text = {"fontsize": 5, "color": style.colour, "rotation": 90, "ha": "center", "va": "top"}
+    text = {"fontsize": 5, "color": style.colour, "rotation": rotation, "ha": "center", "va": "top"}
     if result.failed:
         share = "all" if result.failed == result.total else f"{result.failed}/{result.total}"
         axes.plot(x, BAND - 0.045, "x", ms=2.6, mew=0.8, color=style.colour, **where)
@@ -121,9 +129,9 @@ def letter(axes: Axes, text: str, *, titled: bool) -> None:
 
 
 def column_title(axes: Axes, first: str, second: str) -> None:
-    """Title of two lines: what, and in grey how."""
+    """Title of one or two lines: what, and in grey how."""
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(first, (0, 1), (0, 12), **place, fontweight="bold")
+    axes.annotate(first, (0, 1), (0, 12 if second else 4.5), **place, fontweight="bold")
     axes.annotate(second, (0, 1), (0, 4.5), **place, **NOTE)
 
 

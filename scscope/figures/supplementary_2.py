@@ -86,9 +86,7 @@ def _grid(n_rows: int, n_columns: int) -> tuple[Figure, list[list[Axes]], Axes]:
 def _highest(rows: pd.DataFrame) -> float:
     """Upper end of the axis: the largest mean + s.d., of controls too, at a round number."""
     spread = rows.groupby(["method", "dataset"])["value"].agg(["mean", "std"]).fillna(0)
-    high = spread.sum(axis=1).max()
-    step = 10 ** np.floor(np.log10(high)) / 2 if high > 0 else 1
-    return float(np.ceil(high / step) * step) or 1.0
+    return marks.round_above(spread.sum(axis=1).max())
 
 
 def _draw_means(axes: Axes, rows: pd.DataFrame, axis: pd.Series, looks: dict[str, Style]) -> None:

@@ -1,11 +1,14 @@
 """Order, names and outcomes of the benchmark's scores, shared by figures and report."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from scscope.settings import PRESETS, Settings, settings_of
 
 # Registered methods in the order in which they are listed everywhere, with their names in the
 # paper. Users' own methods follow in alphabetical order.
@@ -160,6 +163,51 @@ def on_scale(scores: pd.DataFrame, scale: str) -> pd.DataFrame:
 def of_clusterer(scores: pd.DataFrame, clusterer: str) -> pd.DataFrame:
     """Scores of one clusterer, with those that need none (true labels)."""
     return scores[scores["clusterer"].isin([clusterer, "given", ""])]
+
+
+def resolved(use: str, params: Mapping) -> dict:
+    """All settings of a fit of scScope or AE: its preset's, but for what its entry, or the method, changes.
+
+    Parameters
+    ----------
+    use
+        Registered method: AE has one pass, whatever the preset.
+    params
+        Of an entry of the config; its preset is the paper's if it names none. Parameters that are
+        none of `scscope.settings.Settings` are left out.
+
+    Returns
+    -------
+    dict
+        Value of each setting by its name; empty if there is no such preset.
+    """
+    preset = params.get("preset", "paper")
+    if preset not in PRESETS:
+        return {}
+    known = asdict(Settings())
+    own = {name: value for name, value in params.items() if name in known}
+    if use == "ae":
+        own["n_steps"] = 1
+    return asdict(settings_of(preset, **own))
+
+
+def runs_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run behind some scores: what it took does not depend on how it was scored."""
+    return scores.drop_duplicates(["dataset", "method", "seed"])
+
+
+def cost_as_score(scores: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """What the runs behind some scores took, as scores without a clusterer.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of a study.
+    cost
+        Column "seconds" or "peak_rss_mb": of the whole fit.
+    """
+    runs = runs_of(scores)
+    return runs.assign(clusterer="", metric=cost, value=runs[cost].astype(float))
 
 
 def levels(scores: pd.DataFrame) -> pd.Series:
