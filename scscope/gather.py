@@ -30,7 +30,18 @@ CARD = [
 SELECTED = ["datasets", "methods", "seeds", "metrics", "clusterers"]  # by a study
 # Columns that hold text even where they look like numbers or are empty.
 TEXTS = (
-    *("dataset", "method", "label", "use", "scale", "params", "source", "values", "hash", "data_hash"),
+    *(
+        "dataset",
+        "method",
+        "label",
+        "use",
+        "scale",
+        "params",
+        "source",
+        "values",
+        "hash",
+        "data_hash",
+    ),
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
     *("stopped", "engine", "svm_space"),
     *("study", "name", "rival", "changed", "note"),

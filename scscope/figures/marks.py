@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from scscope.figures.style import DASHES, GREY, MM, PALE, WIDTH, Style
@@ -56,6 +57,37 @@ def round_above(highest: float) -> float:
     """A round number that is not below `highest`, for the upper end of an axis; 1 if it is 0."""
     step = 10 ** np.floor(np.log10(highest)) / 2 if highest > 0 else 1
     return float(np.ceil(highest / step) * step) or 1.0
+
+
+def highest_mean(rows: pd.DataFrame) -> float:
+    """Upper end of an axis: the largest mean + s.d. of a method on a dataset, at a round number."""
+    spread = rows.groupby(["method", "dataset"])["value"].agg(["mean", "std"]).fillna(0)
+    return round_above(spread.sum(axis=1).max())
+
+
+def draw_means(axes: Axes, rows: pd.DataFrame, levels: pd.Series, looks: dict[str, Style]) -> None:
+    """Mean ± s.d. over seeds of each method, side by side in each level, with its failed runs."""
+    names = [name for name in looks if name in set(rows["name"])]
+    for offset, name in zip(slots(len(names)), names, strict=True):
+        style, points = looks[name], []
+        for dataset, group in rows[rows["name"] == name].groupby("dataset"):
+            result, x = outcome(group), levels.index.get_loc(dataset) + offset
+            mark_failures(axes, x, result, style)
+            if len(result.values):
+                sd = result.values.std(ddof=1) if len(result.values) > 1 else 0
+                points.append((x, result.values.mean(), sd))
+        if points:
+            x, mean, sd = np.array(sorted(points)).T
+            look = {"color": style.colour, "marker": style.marker, "elinewidth": 0.6}
+            axes.errorbar(x, mean, sd, **look, markersize=2.8, markeredgewidth=0, label=name)
+
+
+def draw_cell(
+    axes: Axes, x: int, y: int, text: str, *, colour: str | tuple, ink: str, size: float = 6
+) -> None:
+    """A square of a matrix, one wide, with its upper left corner at (x, y), and words in it."""
+    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4))
+    axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, color=ink)
 
 
 def name_failures(axes: Axes) -> None:

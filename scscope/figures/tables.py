@@ -133,6 +133,32 @@ def natural(text: str) -> list:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def words(status: str) -> str:
+    """A status as people say it: "out of memory"."""
+    return str(status).replace("_", " ")
+
+
+def entries_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Methods of a table of scores or runs in the order of the benchmark, controls last."""
+    entries = with_names(table.assign(clusterer="")).drop_duplicates("method")
+    columns = ["name", "use", "scale", "method", "label", "control"]
+    return ordered(entries[columns]).sort_values("control", kind="stable")
+
+
+def datasets_of(table: pd.DataFrame) -> list[str]:
+    """Datasets of a table in their natural order."""
+    return sorted(set(table["dataset"].astype(str)), key=natural)
+
+
+def kind_of(statuses: pd.Series) -> str:
+    """What became of some runs: "ok", "partial", "failed", or "not-applicable"."""
+    if (statuses == "ok").all():
+        return "ok"
+    if (statuses == "not_applicable").all():
+        return "not-applicable"
+    return "partial" if (statuses == "ok").any() else "failed"
+
+
 def clusterers_of(scores: pd.DataFrame) -> list[str]:
     """Clusterers in the scores, in their order; "given" (true labels) is none."""
     return sorted(set(scores["clusterer"]) - {"", "given"}, key=lambda c: rank(c, CLUSTERERS))

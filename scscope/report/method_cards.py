@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from scscope.figures.tables import SCALES, resolved
-from scscope.report.content import entries_of
+from scscope.figures.tables import SCALES, entries_of, resolved
 
 NOT_STATED = "not stated"
 
