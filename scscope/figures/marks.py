@@ -86,7 +86,7 @@ def draw_cell(
     axes: Axes, x: int, y: int, text: str, *, colour: str | tuple, ink: str, size: float = 6
 ) -> None:
     """A square of a matrix, one wide, with its upper left corner at (x, y), and words in it."""
-    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4))
+    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, linewidth=0))
     axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, color=ink)
 
 
@@ -148,16 +148,14 @@ def spread(heights: list[float], gap: float) -> list[float]:
 
 def letter(axes: Axes, text: str, *, titled: bool) -> None:
     """Name a panel by a bold letter at its upper left corner, level with its title if it has one."""
+    letter_at(axes, text, -33 / 72, titled=titled)
+
+
+def letter_at(axes: Axes, text: str, x: float, *, titled: bool) -> None:
+    """The same `x` inches to the right of the corner, where names of any length stand at the left."""
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(
-        text,
-        (0, 1),
-        (-33, 12 if titled else 2),
-        **place,
-        fontsize=8,
-        fontweight="bold",
-        gid=LETTER,
-    )
+    look = {"fontsize": 8, "fontweight": "bold", "gid": LETTER}
+    axes.annotate(text, (0, 1), (72 * x, 12 if titled else 2), **place, **look)
 
 
 def column_title(axes: Axes, first: str, second: str) -> None:
