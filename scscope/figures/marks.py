@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from scscope.figures.style import DASHES, GREY, MM, PALE, WIDTH, Style
-from scscope.figures.tables import Outcome, outcome
+from scscope.figures.tables import ON_COUNTS, Outcome, outcome
 
 BAND = 0.23  # share of an axis, at its bottom, that is kept for failed runs
 SPREAD = 0.84  # share of a level that its methods fill
@@ -88,6 +88,44 @@ def draw_cell(
     """A square of a matrix, one wide, with its upper left corner at (x, y), and words in it."""
     axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, linewidth=0))
     axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def entry_names(entries: pd.DataFrame) -> list[str]:
+    """Name of each entry (with `name` and `scale`), with its scale unless the name says it."""
+    return [
+        name if name.endswith(tuple(ON_COUNTS.values())) else f"{name} · {scale}"
+        for name, scale in zip(entries["name"], entries["scale"], strict=True)
+    ]
+
+
+def entry_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
+    """A line for each entry (with `name` and `scale`), from the top, named by both."""
+    axes.set_ylim(len(entries) - 0.5, -0.5)
+    axes.set_yticks(range(len(entries)), entry_names(entries) if named else [])
+    axes.tick_params(axis="y", length=0)
+    for position in range(1, len(entries), 2):
+        axes.axhspan(position - 0.5, position + 0.5, color=PALE, linewidth=0, zorder=0)
+    axes.spines["left"].set_visible(False)
+
+
+def decade(values: pd.Series) -> tuple[float, float]:
+    """Ends of a logarithmic axis: all values, over a factor of ten at least, so that it has a number."""
+    if values.empty:
+        return 1.0, 10.0
+    low, high = values.min() / 1.3, values.max() * 1.3
+    widen = max(1.0, np.sqrt(10 / (high / low)))
+    return low / widen, high * widen
+
+
+def log_axis(axes: Axes, values: pd.Series, label: str) -> None:
+    """A logarithmic horizontal axis over all values, with two numbers at least."""
+    axes.set_xscale("log")
+    low, high = decade(values)
+    axes.set_xlim(low, high)
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 300 else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def name_failures(axes: Axes) -> None:

@@ -150,6 +150,14 @@ def datasets_of(table: pd.DataFrame) -> list[str]:
     return sorted(set(table["dataset"].astype(str)), key=natural)
 
 
+def problems(statuses: pd.Series) -> str:
+    """Runs that are not ok, such as "timeout" where all are, or "2/3 timeout"."""
+    counts = statuses[statuses != "ok"].value_counts().sort_index()
+    if len(counts) == 1 and counts.iloc[0] == len(statuses):
+        return words(counts.index[0])
+    return ", ".join(f"{n}/{len(statuses)} {words(status)}" for status, n in counts.items())
+
+
 def kind_of(statuses: pd.Series) -> str:
     """What became of some runs: "ok", "partial", "failed", or "not-applicable"."""
     if (statuses == "ok").all():

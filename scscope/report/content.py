@@ -13,6 +13,7 @@ from scscope.figures.tables import (
     natural,
     of_clusterer,
     outcome,
+    problems,
     rank,
     with_names,
     words,
@@ -74,14 +75,6 @@ def title_of(metric: str) -> str:
     """A metric as the head of a table."""
     title = METRICS[metric].title if metric in METRICS else metric
     return title[:1].upper() + title[1:]
-
-
-def problems(statuses: pd.Series) -> str:
-    """Runs that are not ok, such as "timeout" where all are, or "2/3 timeout"."""
-    counts = statuses[statuses != "ok"].value_counts().sort_index()
-    if len(counts) == 1 and counts.iloc[0] == len(statuses):
-        return words(counts.index[0])
-    return ", ".join(f"{n}/{len(statuses)} {words(status)}" for status, n in counts.items())
 
 
 def score_cell(rows: pd.DataFrame, metric: str) -> Cell:
