@@ -151,7 +151,7 @@ def page_by_simulation(
         return marks.empty_figure(f"No {label} in these scores: no method has one.")
     known = datasets.assign(n_latent=setting(datasets, "n_latent")).drop_duplicates("dataset")
     known = known.dropna(subset=["level", "n_latent"]).set_index("dataset")
-    scores = entries_of(scores[scores["dataset"].isin(known.index)])
+    scores = with_scales(scores[scores["dataset"].isin(known.index)])
     if scores["control"].all():
         return marks.empty_figure(
             f"No dataset of this study was simulated with a setting for:\n{axis.label}."
@@ -218,7 +218,7 @@ def _limits(scores: pd.DataFrame, paper: Paper | None, high: float | None) -> tu
     return low, high or marks.round_above(values.max())
 
 
-def entries_of(scores: pd.DataFrame) -> pd.DataFrame:
+def with_scales(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with a `name` for each entry: what is run on several scales says on which."""
     scores = with_names(scores)
     n_scales = scores.groupby("name")["scale"].transform("nunique")

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from scscope.figures import marks
-from scscope.figures.by_level import PAPER_LOOKS, entries_of
+from scscope.figures.by_level import PAPER_LOOKS, with_scales
 from scscope.figures.style import GREY, MM, WIDTH, Style, styled, styles
 from scscope.figures.tables import (
     METHODS,
@@ -35,7 +35,7 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     scores
         Tidy scores of a study, with `label`, `n_cells`, `seconds` and `peak_rss_mb`.
     """
-    scores = entries_of(scores)
+    scores = with_scales(scores)
     scores = scores[~scores["control"]]
     if scores.empty:
         return marks.empty_figure("No runs in this study.")
@@ -46,16 +46,14 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     paper, looks = _paper(), styles(runs)
     bad = [runs.loc[runs["status"] != "ok", "name"].nunique() for runs in (paper, times)]
     figure, axes = _grid(max(bad))
-    limits = (
-        _limits(pd.concat([paper, times])["n_cells"]),
-        _limits(pd.concat([paper, times])["value"]),
-    )
+    both = pd.concat([paper, times])
+    limits = marks.decade(both["n_cells"]), marks.decade(both["value"].dropna())
     counts = sorted(set(paper["n_cells"]) | set(times["n_cells"]))
     paper_looks = PAPER_LOOKS | {SEVERAL: Style(PAPER_LOOKS["scScope"].colour, "^")}
 
     _draw_costs(axes["paper"], paper, paper_looks, *limits)
     _draw_costs(axes["ours"], times, looks, *limits)
-    _draw_costs(axes["memory"], memory, looks, limits[0], _limits(memory["value"]))
+    _draw_costs(axes["memory"], memory, looks, limits[0], marks.decade(memory["value"].dropna()))
     for name, label in (
         ("paper", "Run time"),
         ("ours", "Run time"),
@@ -94,16 +92,6 @@ def _paper() -> pd.DataFrame:
     name = table["use"].map(METHODS).where(~several, SEVERAL)
     shown = table["seconds"].notna().map({True: "ok", False: "not shown"})
     return table.assign(name=name, status=shown, value=table["seconds"], seed=0)
-
-
-def _limits(values: pd.Series) -> tuple[float, float]:
-    """Ends of a logarithmic axis: all values, over a factor of ten at least."""
-    values = values.dropna()
-    if values.empty:
-        return 1.0, 10.0
-    low, high = values.min() / 1.4, values.max() * 1.4
-    widen = max(1.0, np.sqrt(10 / (high / low)))
-    return low / widen, high * widen
 
 
 def _draw_costs(

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scscope.figures import marks
-from scscope.figures.by_level import Axis, Paper, entries_of, page_by_level, rows_of_clusterers
+from scscope.figures.by_level import Axis, Paper, page_by_level, rows_of_clusterers, with_scales
 from scscope.figures.style import styled
 from scscope.figures.tables import natural, paper_values
 
@@ -25,7 +25,7 @@ def error_by_octile(scores: pd.DataFrame) -> Figure:
     """
     which = scores["metric"].str.extract(f"^{OCTILE}$")
     scores = scores.assign(row=which[0], level=which[1].astype(float), column=scores["dataset"])
-    scores = entries_of(scores[scores["row"].notna()])
+    scores = with_scales(scores[scores["row"].notna()])
     if scores["control"].all():
         return marks.empty_figure(
             "No error by octile: no method of this study imputes, or no values were hidden."
@@ -58,7 +58,7 @@ def ari_by_genes(scores: pd.DataFrame, datasets: pd.DataFrame) -> Figure:
     datasets
         Its datasets, with `n_genes`.
     """
-    scores = entries_of(scores[scores["metric"] == "ari"])
+    scores = with_scales(scores[scores["metric"] == "ari"])
     if scores["control"].all():
         return marks.empty_figure("No ARI in these scores: the datasets have no labels.")
     n_genes = datasets.drop_duplicates("dataset").set_index("dataset")["n_genes"]

@@ -7,10 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from scscope.figures import marks
-from scscope.figures.overview import NAME_LINE, draw_controls, draw_entries, method_axis
+from scscope.figures.overview import NAME_LINE, draw_controls, draw_entries
 from scscope.figures.style import COLOURS, GREY, MARKERS, MM, WIDTH, styled, styles
 from scscope.figures.tables import (
     CLUSTERERS,
@@ -64,7 +63,7 @@ def mixing_of_batches(scores: pd.DataFrame) -> Figure:
         above = 5 + NAME_LINE if scores["control"].any() else 5
         look = {"loc": "left", "fontweight": "bold", "pad": above}
         cells[i][0].set_title(f"This run: {dataset}", **look)
-        method_axis(cells[i][0], entries, named=True)
+        marks.entry_axis(cells[i][0], entries, named=True)
     _draw_legend(rest, scores, clusterers_of(tables["ari"]))
     return figure
 
@@ -87,27 +86,16 @@ def _grid(
 def _draw_scores(
     axes: Axes, rows: pd.DataFrame, name: str, entries: pd.DataFrame, looks: dict, n_columns: int
 ) -> None:
-    method_axis(axes, entries, named=False)
+    marks.entry_axis(axes, entries, named=False)
     axes.set_xlabel(LABELS[name])
     if name == "seconds":
-        _seconds_axis(axes, rows["value"])
+        marks.log_axis(axes, rows["value"].dropna(), LABELS[name])
     else:
         low, high = RANGE[name]
         axes.set_xlim(min(low, rows["value"].min(skipna=True) - 0.02), high)
         axes.set_xticks(np.linspace(0, 1, 6))
     draw_controls(axes, rows[rows["control"]], WIDTH / n_columns)
     draw_entries(axes, rows, entries, clusterers_of(rows) or [""], looks)
-
-
-def _seconds_axis(axes: Axes, seconds: pd.Series) -> None:
-    """A logarithmic axis over all times, and a factor of ten at least."""
-    seconds = seconds.dropna()
-    low, high = (seconds.min(), seconds.max()) if len(seconds) else (1.0, 10.0)
-    widen = max(1.3, np.sqrt(10 * low / high))
-    axes.set(xscale="log", xlim=(low / widen, high * widen))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_paper(entropy: Axes, seconds: Axes) -> None:
@@ -127,11 +115,11 @@ def _draw_paper(entropy: Axes, seconds: Axes) -> None:
             seconds.plot(with_correction, line, "o", **look, label="with")
     lines = pd.DataFrame({"name": names, "scale": ""})
     for axes in (entropy, seconds):
-        method_axis(axes, lines, named=False)
+        marks.entry_axis(axes, lines, named=False)
     entropy.set_yticks(range(len(names)), names)
     entropy.set_xlabel("Entropy of another definition, not stated (more is said to be better)")
-    _seconds_axis(seconds, times)
-    seconds.set_xlabel("Time (s), other hardware: open without, filled with correction")
+    words = "Time (s), other hardware: open without, filled with correction"
+    marks.log_axis(seconds, times, words)
     marks.column_title(entropy, "Paper (digitised)", "Deng et al. 2019, 100 replicates")
     for axes, letter in ((entropy, "a"), (seconds, "b")):
         marks.letter(axes, letter, titled=True)

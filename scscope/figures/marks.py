@@ -5,10 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from scscope.figures.style import DASHES, GREY, MM, PALE, WIDTH, Style
-from scscope.figures.tables import Outcome, outcome
+from scscope.figures.tables import ON_COUNTS, Outcome, outcome
 
 BAND = 0.23  # share of an axis, at its bottom, that is kept for failed runs
 SPREAD = 0.84  # share of a level that its methods fill
@@ -68,6 +69,75 @@ def round_above(highest: float) -> float:
     """A round number that is not below `highest`, for the upper end of an axis; 1 if it is 0."""
     step = 10 ** np.floor(np.log10(highest)) / 2 if highest > 0 else 1
     return float(np.ceil(highest / step) * step) or 1.0
+
+
+def highest_mean(rows: pd.DataFrame) -> float:
+    """Upper end of an axis: the largest mean + s.d. of a method on a dataset, at a round number."""
+    spread = rows.groupby(["method", "dataset"])["value"].agg(["mean", "std"]).fillna(0)
+    return round_above(spread.sum(axis=1).max())
+
+
+def draw_means(axes: Axes, rows: pd.DataFrame, levels: pd.Series, looks: dict[str, Style]) -> None:
+    """Mean ± s.d. over seeds of each method, side by side in each level, with its failed runs."""
+    names = [name for name in looks if name in set(rows["name"])]
+    for offset, name in zip(slots(len(names)), names, strict=True):
+        style, points = looks[name], []
+        for dataset, group in rows[rows["name"] == name].groupby("dataset"):
+            result, x = outcome(group), levels.index.get_loc(dataset) + offset
+            mark_failures(axes, x, result, style)
+            if len(result.values):
+                sd = result.values.std(ddof=1) if len(result.values) > 1 else 0
+                points.append((x, result.values.mean(), sd))
+        if points:
+            x, mean, sd = np.array(sorted(points)).T
+            look = {"color": style.colour, "marker": style.marker, "elinewidth": 0.6}
+            axes.errorbar(x, mean, sd, **look, markersize=2.8, markeredgewidth=0, label=name)
+
+
+def draw_cell(
+    axes: Axes, x: int, y: int, text: str, *, colour: str | tuple, ink: str, size: float = 6
+) -> None:
+    """A square of a matrix, one wide, with its upper left corner at (x, y), and words in it."""
+    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, linewidth=0))
+    axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def entry_names(entries: pd.DataFrame) -> list[str]:
+    """Name of each entry (with `name` and `scale`), with its scale unless the name says it."""
+    return [
+        name if name.endswith(tuple(ON_COUNTS.values())) else f"{name} · {scale}"
+        for name, scale in zip(entries["name"], entries["scale"], strict=True)
+    ]
+
+
+def entry_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
+    """A line for each entry (with `name` and `scale`), from the top, named by both."""
+    axes.set_ylim(len(entries) - 0.5, -0.5)
+    axes.set_yticks(range(len(entries)), entry_names(entries) if named else [])
+    axes.tick_params(axis="y", length=0)
+    for position in range(1, len(entries), 2):
+        axes.axhspan(position - 0.5, position + 0.5, color=PALE, linewidth=0, zorder=0)
+    axes.spines["left"].set_visible(False)
+
+
+def decade(values: pd.Series) -> tuple[float, float]:
+    """Ends of a logarithmic axis: all values, over a factor of ten at least, so that it has a number."""
+    if values.empty:
+        return 1.0, 10.0
+    low, high = values.min() / 1.3, values.max() * 1.3
+    widen = max(1.0, np.sqrt(10 / (high / low)))
+    return low / widen, high * widen
+
+
+def log_axis(axes: Axes, values: pd.Series, label: str) -> None:
+    """A logarithmic horizontal axis over all values, with two numbers at least."""
+    axes.set_xscale("log")
+    low, high = decade(values)
+    axes.set_xlim(low, high)
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 300 else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def name_failures(axes: Axes) -> None:
@@ -133,16 +203,14 @@ def spread(heights: list[float], gap: float) -> list[float]:
 
 def letter(axes: Axes, text: str, *, titled: bool) -> None:
     """Name a panel by a bold letter at its upper left corner, level with its title if it has one."""
+    letter_at(axes, text, -33 / 72, titled=titled)
+
+
+def letter_at(axes: Axes, text: str, x: float, *, titled: bool) -> None:
+    """The same `x` inches to the right of the corner, where names of any length stand at the left."""
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(
-        text,
-        (0, 1),
-        (-33, 12 if titled else 2),
-        **place,
-        fontsize=8,
-        fontweight="bold",
-        gid=LETTER,
-    )
+    look = {"fontsize": 8, "fontweight": "bold", "gid": LETTER}
+    axes.annotate(text, (0, 1), (72 * x, 12 if titled else 2), **place, **look)
 
 
 def column_title(axes: Axes, first: str, second: str) -> None:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from scscope.figures import marks
-from scscope.figures.style import DASHES, GREY, MARKERS, MM, PALE, WIDTH, styled, styles
+from scscope.figures.style import DASHES, GREY, MARKERS, MM, WIDTH, styled, styles
 from scscope.figures.tables import (
     CLUSTERERS,
     clusterers_of,
@@ -54,7 +54,7 @@ def scores_by_method(scores: pd.DataFrame) -> Figure:
         rows = scores[scores["dataset"] == dataset]
         metric = "ari" if (rows["metric"] == "ari").any() else "n_clusters"
         rows = rows[rows["metric"] == metric]
-        method_axis(axes, entries, named=i % COLUMNS == 0)
+        marks.entry_axis(axes, entries, named=i % COLUMNS == 0)
         _value_axis(axes, rows, metric)
         width = WIDTH / min(len(datasets), COLUMNS)
         n_lines = draw_controls(axes, rows[rows["control"]], width)
@@ -73,20 +73,6 @@ def _grid(n_datasets: int, n_entries: int) -> tuple[Figure, list[Axes], Axes]:
     grid = figure.add_gridspec(n_rows + 1, n_columns, height_ratios=heights)
     places = [divmod(i, n_columns) for i in range(n_datasets)]
     return figure, [figure.add_subplot(grid[p]) for p in places], figure.add_subplot(grid[-1, :])
-
-
-def method_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
-    """A line for each entry (`name`, `scale`), with its name if wanted."""
-    names = [
-        name if name.endswith("(counts)") else f"{name} · {scale}"
-        for name, scale in zip(entries["name"], entries["scale"], strict=True)
-    ]
-    axes.set_ylim(len(entries) - 0.5, -0.5)
-    axes.set_yticks(range(len(entries)), names if named else [])
-    axes.tick_params(axis="y", length=0)
-    for position in range(1, len(entries), 2):
-        axes.axhspan(position - 0.5, position + 0.5, color=PALE, linewidth=0, zorder=0)
-    axes.spines["left"].set_visible(False)
 
 
 def _value_axis(axes: Axes, rows: pd.DataFrame, metric: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scscope.settings import PRESETS, Settings, settings_of
+from scscope.settings import Settings, settings_of
 
 # Registered methods in the order in which they are listed everywhere, with their names in the
 # paper. Users' own methods follow in alphabetical order.
@@ -134,6 +134,40 @@ def natural(text: str) -> list:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def words(status: str) -> str:
+    """A status as people say it: "out of memory"."""
+    return str(status).replace("_", " ")
+
+
+def entries_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Methods of a table of scores or runs in the order of the benchmark, controls last."""
+    entries = with_names(table.assign(clusterer="")).drop_duplicates("method")
+    columns = ["name", "use", "scale", "method", "label", "control"]
+    return ordered(entries[columns]).sort_values("control", kind="stable")
+
+
+def datasets_of(table: pd.DataFrame) -> list[str]:
+    """Datasets of a table in their natural order."""
+    return sorted(set(table["dataset"].astype(str)), key=natural)
+
+
+def problems(statuses: pd.Series) -> str:
+    """Runs that are not ok, such as "timeout" where all are, or "2/3 timeout"."""
+    counts = statuses[statuses != "ok"].value_counts().sort_index()
+    if len(counts) == 1 and counts.iloc[0] == len(statuses):
+        return words(counts.index[0])
+    return ", ".join(f"{n}/{len(statuses)} {words(status)}" for status, n in counts.items())
+
+
+def kind_of(statuses: pd.Series) -> str:
+    """What became of some runs: "ok", "partial", "failed", or "not-applicable"."""
+    if (statuses == "ok").all():
+        return "ok"
+    if (statuses == "not_applicable").all():
+        return "not-applicable"
+    return "partial" if (statuses == "ok").any() else "failed"
+
+
 def clusterers_of(scores: pd.DataFrame) -> list[str]:
     """Clusterers in the scores, in their order; "given" (true labels) is none."""
     return sorted(set(scores["clusterer"]) - {"", "given"}, key=lambda c: rank(c, CLUSTERERS))
@@ -180,16 +214,17 @@ def resolved(use: str, params: Mapping) -> dict:
     Returns
     -------
     dict
-        Value of each setting by its name; empty if there is no such preset.
+        Value of each setting by its name; empty if they are refused: then the fits have failed, and
+        say why.
     """
-    preset = params.get("preset", "paper")
-    if preset not in PRESETS:
-        return {}
     known = asdict(Settings())
     own = {name: value for name, value in params.items() if name in known}
     if use == "ae":
         own["n_steps"] = 1
-    return asdict(settings_of(preset, **own))
+    try:
+        return asdict(settings_of(params.get("preset", "paper"), **own))
+    except (ValueError, TypeError):
+        return {}
 
 
 def runs_of(scores: pd.DataFrame) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from dataclasses import MISSING, asdict, fields
 import pandas as pd
 
 from scscope.dca.settings import Settings as DcaSettings
-from scscope.figures.tables import SCALES
+from scscope.figures.tables import SCALES, resolved
 from scscope.methods import METHODS
 from scscope.methods.own.entries import method_of_entry, use_of_entry
-from scscope.report.method_cards import cells_words, in_full
+from scscope.report.method_cards import cells_words
 from scscope.simulate import SIMULATORS
 from scscope.simulate.simlr import SimlrSettings
 from scscope.simulate.splat import SplatSettings
@@ -127,7 +127,7 @@ def _parameters(use: str, given: Mapping) -> Iterator[tuple]:
     known: dict[str, tuple] = {}
     if use in ("scscope", "ae"):
         preset = given.get("preset", "paper")
-        full = in_full(use, {"preset": preset, **given})
+        full = resolved(use, given)
         known = {key: (value, f"preset {preset}") for key, value in full.items()}
     elif use == "dca":
         known = {key: (value, DEFAULT) for key, value in asdict(DcaSettings()).items()}
