@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from scscope.comparisons import across_datasets
+from scscope.figures import load_panel
 from scscope.methods import method_of
 
 ROOT = Path(__file__).parents[2]
@@ -65,3 +67,45 @@ def about_method(name: str) -> dict:
         "control": known.control if known else False,
         "params": json.dumps(entry.get("params", {}), sort_keys=True),
     }
+
+
+def passes() -> dict[str, pd.DataFrame]:
+    """Passes on two simulated sets and a real one, with runs that failed."""
+    failing = {
+        ("splat_mid3", "scscope_log", 1): "timeout",
+        ("cbmc", "scscope_4_passes_log"): "error",
+    }
+    datasets = ["splat_mid3", "splat_mid5", "cbmc"]
+    return {"scores": study_scores("passes", n_seeds=5, datasets=datasets, failing=failing)}
+
+
+def training() -> dict[str, pd.DataFrame]:
+    """Settings of training, one of which diverges."""
+    failing = {("cbmc", "scscope_fast_log"): "diverged"}
+    return {"scores": study_scores("training", n_seeds=5, failing=failing)}
+
+
+def real_sets(n: int) -> dict[str, pd.DataFrame]:
+    """Scores on `n` real sets, on which methods differ, and the mean ranks that follow."""
+    datasets = [f"set_{i}" for i in range(n)]
+    scores = study_scores("real", datasets=datasets)
+    scores["value"] = scores["value"] * 0.5 + scores.groupby("method").ngroup() / 40
+    return {
+        "scores": scores,
+        "mean_ranks": across_datasets(scores, {name: name for name in datasets}),
+    }
+
+
+# Tables of the panels that need more than the scores of any study.
+EXAMPLES = {
+    "supplementary_3": passes,
+    "supplementary_13": lambda: {"scores": study_scores("latent_size")},
+    "supplementary_15": training,
+    "critical_difference": lambda: real_sets(12),
+}
+
+
+def draw_example(name: str):
+    """The panel of a name, of its tables."""
+    tables = EXAMPLES[name]()
+    return load_panel(name)(tables.pop("scores"), **tables)

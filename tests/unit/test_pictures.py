@@ -18,6 +18,7 @@ from scscope.figures.composite import compose
 from scscope.figures.redraw import redraw
 from scscope.figures.style import MM, WIDTH, save
 from scscope.gather import panel_table, read_panels, write_table
+from tests.unit.tables_of_panels import EXAMPLES, draw_example
 from tests.unit.test_figures import synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,8 @@ def picture(name: str, path: Path, table: pd.DataFrame) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(style.RC, "font.family", ["DejaVu Sans"])
         patch.setitem(style.RC, "savefig.dpi", DPI)
-        save(load_panel(name)(table), [path])
+        figure = draw_example(name) if name in EXAMPLES else load_panel(name)(table)
+        save(figure, [path])
 
 
 @pytest.mark.parametrize("name", PANELS)
