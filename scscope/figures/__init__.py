@@ -205,6 +205,23 @@ PANELS = {
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
         metrics=("imputation_error", "zero_prediction"),
     ),
+    "supplementary_3": Panel(
+        title="Passes through the network (Supplementary Fig. 3)",
+        caption=(
+            "What more passes T through the network change, one column for each dataset. a, agreement "
+            "of clusters with the true cell types (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance); k-means is given the true number of groups. b, imputation error: mean absolute "
+            "difference of predicted and true log1p size-normalised values over entries that are "
+            "expressed but observed as zero, where these are known; lower is better. c, wall time of "
+            "the whole fit on the machine that ran it. T = 1 is a plain autoencoder. Entries of the "
+            "config stand here if they differ from the reference (grey) in T alone. Small points are "
+            "seeds (n in the figure), large points their mean, bars one standard deviation, lines "
+            "connect means. Crosses mark runs that failed, as failed / all. The values of the paper's "
+            "Supplementary Fig. 3 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_3:scores_by_passes",
+        metrics=("ari", "imputation_error"),
+    ),
     "supplementary_4": Panel(
         title="Cell types found among a million simulated cells, by dropout (Supplementary Fig. 4)",
         caption=(
@@ -265,6 +282,74 @@ PANELS = {
         function="scscope.figures.supplementary_11:seconds_by_cells",
         metrics=("cluster_seconds",),
     ),
+    "supplementary_12": Panel(
+        title="Scales of the input by methods (Supplementary Fig. 12)",
+        caption=(
+            "Agreement of clusters with the known labels (adjusted Rand index, ARI; 1 is perfect and "
+            "darkest, 0 is chance) of every method (rows) on every scale of its input (columns): one "
+            "matrix for each dataset and clusterer, means over seeds (n in the figure). log: log1p "
+            "after size normalisation; log_counts: log1p without it; size: size normalisation without "
+            "log; _unit: genes also divided by their standard deviation; counts: as observed. k-means "
+            "is given the true number of groups. Models of counts take counts only: on other scales "
+            "they are off-label, and run on values rounded to whole numbers (rounded, †) or not at "
+            "all. ×: some or all runs failed, and the mean is of the others; –: not run; n/a: the "
+            "method does not apply. The values of the paper's Supplementary Fig. 12 are not available "
+            "as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_12:ari_by_scale",
+        metrics=("ari",),
+    ),
+    "supplementary_13": Panel(
+        title="Size of the latent (Supplementary Fig. 13)",
+        caption=(
+            "What the number of latent units changes, one row for each set of labels: agreement of "
+            "clusters with them (adjusted Rand index, ARI, and adjusted mutual information, AMI; 1 is "
+            "perfect, 0 is chance) and number of clusters. k-means is given the true number of groups, "
+            "so its number of clusters is no result. Entries of the config stand here if they differ "
+            "from the reference (grey) in the latent size alone. Small points are seeds (n in the "
+            "figure), large points their mean, bars one standard deviation, lines connect means. "
+            "Crosses mark runs that failed, as failed / all. The values of the paper's Supplementary "
+            "Fig. 13 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_13:scores_by_latent_size",
+        metrics=("ari", "ami", "n_clusters"),
+    ),
+    "supplementary_14": Panel(
+        title="Learning from corrupted input (Supplementary Fig. 14)",
+        caption=(
+            "scScope and its plain autoencoder (AE), both trained on the input as it is, beside "
+            "denoising autoencoders, by sparsity of simulated data. Noise: 0.3 times the variance that "
+            "a gene has over its non-zero values is added to these; dropped: a tenth of the non-zero "
+            "entries is set to zero; both are drawn anew in every step of training. The paper takes "
+            "the shapes of these networks from other papers: here they are the AE's own, and a deeper "
+            "one. Agreement of clusters with the true cell types (adjusted Rand index, ARI; 1 is "
+            "perfect, 0 is chance) for each clusterer; k-means is given the true number of groups, and "
+            "the best resolution is chosen with the true labels and an upper bound. Imputation error: "
+            "mean absolute difference of predicted and true log1p size-normalised values over entries "
+            "that are expressed but observed as zero; lower is better. Points are means and bars one "
+            "standard deviation over seeds (n in the figure), each a new simulation and a new fit. "
+            "Grey lines are controls. Crosses mark runs that failed, as failed / all. The values of "
+            "the paper's Supplementary Fig. 14 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_14:denoising",
+        metrics=("ari", "imputation_error"),
+    ),
+    "supplementary_15": Panel(
+        title="How training is set (Supplementary Fig. 15)",
+        caption=(
+            "Agreement of clusters with the known labels (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance) by learning rate, cells in a minibatch, epochs at most, and epochs between two "
+            "checks of convergence (columns), one row for each dataset; which ones the paper used is "
+            "not stated. Entries of the config stand here if they differ from the reference (grey) in "
+            "one of these alone: the others stay as they are. k-means is given the true number of "
+            "groups. Small points are seeds (n in the figure), large points their mean, bars one "
+            "standard deviation, lines connect means. Crosses mark runs that failed, as failed / all. "
+            "The values of the paper's Supplementary Fig. 15 are not available as numbers, so they are "
+            "not shown."
+        ),
+        function="scscope.figures.supplementary_15:ari_by_training",
+        metrics=("ari",),
+    ),
     "overview": Panel(
         title="Scores by method",
         caption=(
@@ -296,6 +381,59 @@ PANELS = {
         ),
         function="scscope.figures.rank_stability:order_of_methods",
         table="rank_stability",
+    ),
+    "cost": Panel(
+        title="Time and memory by method",
+        caption=(
+            "What a fit costs: a, wall time with loading programs and data; b, peak resident memory of "
+            "the process and all that it started, without that of a GPU. Both axes are logarithmic. "
+            "Points are medians over seeds (n in the figure), lines reach from minimum to maximum; "
+            "colours are datasets, those with more cells darker. Runs that failed have no cost and are "
+            "named at the right (×), as failed / all runs of the method. Times are of the machine, and "
+            "of the device, that each run had: only in a study that is timed are they of one machine "
+            "with nothing beside. None of these values come from the paper."
+        ),
+        function="scscope.figures.cost:cost_by_method",
+    ),
+    "accuracy_by_cost": Panel(
+        title="Accuracy by time",
+        caption=(
+            "Agreement of clusters with the known labels (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance; the first clusterer of the study) against wall time of the fit, logarithmic, one "
+            "panel for each dataset. Points are means over seeds (n in the figure); colours are "
+            "methods, shapes the scale of the input. The steps are the Pareto front: no other entry is "
+            "both at least as fast and at least as good. Entries with failed runs are hollow, means "
+            "of the others, and never on the front; they are listed below each panel (×) with those "
+            "that have no value. Times are of the machine, and of the device, that each run had. None "
+            "of these values come from the paper."
+        ),
+        function="scscope.figures.accuracy_by_cost:ari_by_seconds",
+        metrics=("ari",),
+    ),
+    "critical_difference": Panel(
+        title="Which methods can be told apart over real datasets",
+        caption=(
+            "Mean ranks of the methods by ARI over the real datasets of the run (1 is best; seeds are "
+            "averaged before, failed runs rank last, datasets of the same cells count once), one "
+            "diagram for each scale of the input; methods that take raw counts stand in each. Black "
+            "bars join methods whose mean ranks differ by less than the critical difference of "
+            "Nemenyi’s test at 5 % (Demšar 2006, JMLR 7:1): these data do not tell them apart. Below "
+            "ten datasets no diagram is drawn, because nearly everything would be joined, which looks "
+            "like a finding and is none. None of these values come from the paper."
+        ),
+        function="scscope.figures.critical_difference:mean_rank_diagram",
+        metrics=("ari",),
+        needs=("mean_ranks",),
+    ),
+    "status": Panel(
+        title="How the runs ended",
+        caption=(
+            "Number of runs (seeds) of every method and control on every dataset of the study by how "
+            "they ended; a number alone is of those that ended well. A run that failed has no score "
+            "and ranks last wherever methods are put in order; one to which the method does not apply "
+            "has no rank. Why each failed stands in the table of runs."
+        ),
+        function="scscope.figures.status:runs_by_method",
     ),
 }
 

@@ -74,7 +74,7 @@ def score_by_setting(
         "setting": [name for name in settings if name in set(entries["setting"])],
         "measure": [name for name in measures if name in set(shown["metric"])],
     }
-    notes = [seeds_text(shown), f"grey: {_reference_words(entries, scores)}"]
+    notes = [f"mean ± s.d., {seeds_text(shown)}", f"grey: {_reference_words(entries, scores)}"]
     notes += _left_out(scores, entries) + marks.not_drawn(shown)
     figure, cells, rest = _grid(len(members[rows]), len(members[columns]), 2 + len(notes))
     looks = _looks(shown)

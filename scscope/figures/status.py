@@ -11,13 +11,8 @@ from scscope.figures.style import GREY, MM, PALE, WIDTH, styled
 from scscope.figures.tables import datasets_of, entries_of, kind_of, runs_of, seeds_text, with_names
 from scscope.run.status import STATUSES
 
-LEFT, TOP, ROW, FOOT = (
-    45 * MM,
-    26 * MM,
-    4.2 * MM,
-    14 * MM,
-)  # of the names, above, of a method, below
-WIDEST = 22 * MM  # of a dataset
+LEFT, ROW, FOOT = 45 * MM, 4.2 * MM, 14 * MM  # beside, of a method, below
+WIDEST, LETTER = 24 * MM, 1.35 * MM  # of a dataset, and of a letter of its name, at most
 # Fill and ink by kind, apart in lightness too.
 KINDS = {
     "ok": ("#D3ECE3", "black", "all ended well"),

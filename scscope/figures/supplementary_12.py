@@ -60,7 +60,7 @@ def ari_by_scale(scores: pd.DataFrame) -> Figure:
         at_left = i % len(datasets) % COLUMNS == 0
         axes.set_yticks(np.arange(len(names)) + 0.5, names if at_left else [])
         marks.column_title(axes, dataset, CLUSTERERS.get(clusterer, clusterer))
-        marks.letter_at(axes, ascii_lowercase[i], -LEFT if at_left else -GAP, titled=True)
+        marks.letter_at(axes, ascii_lowercase[i], -LEFT + 2 / 72 if at_left else -GAP, titled=True)
     figure.text(LEFT / WIDTH, 2.5 * MM / figure.get_figheight(), _notes(scores), **marks.NOTE)
     return figure
 

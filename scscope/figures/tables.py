@@ -129,9 +129,10 @@ def rank(name: str, order: dict) -> tuple:
 
 
 def natural(text: str) -> list:
-    """Sort key that puts "T = 2" before "T = 10"."""
+    """Sort key that puts "T = 2" before "T = 10"; no two texts have the same ("1" and "01")."""
     parts = re.split(r"(\d+)", str(text))
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    key = [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [*key, (-2, str(text))]
 
 
 def words(status: str) -> str:
