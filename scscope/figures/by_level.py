@@ -222,7 +222,7 @@ def with_scales(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with a `name` for each entry: what is run on several scales says on which."""
     scores = with_names(scores)
     n_scales = scores.groupby("name")["scale"].transform("nunique")
-    apart = scores["name"] + " · " + scores["scale"].astype(str)
+    apart = scores["name"].astype(str) + " · " + scores["scale"].astype(str)
     return scores.assign(name=scores["name"].where(n_scales == 1, apart))
 
 

@@ -130,7 +130,7 @@ def brain_times(n_seeds: int = 1, failing: dict | None = None) -> pd.DataFrame:
 
 
 def simulated(
-    study: str, setting: str, *, n_seeds: int = 10, failing: dict | None = None
+    study: str, setting: str, *, n_seeds: int = 5, failing: dict | None = None
 ) -> dict[str, pd.DataFrame]:
     """Scores that rise with a setting of the simulation, and the datasets with their settings."""
     scores = study_scores(study, n_seeds=n_seeds, failing=failing)
