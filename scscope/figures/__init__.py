@@ -22,6 +22,8 @@ class Panel:
         scheme, which shows no values.
     needs
         Further tables that the function takes, as arguments of these names.
+    costs
+        Whether it shows what runs took: then the table behind it says so too.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Panel:
     metrics: tuple[str, ...] = ()
     table: str = "scores"
     needs: tuple[str, ...] = ()
+    costs: bool = False
 
 
 PANELS = {
@@ -65,6 +68,7 @@ PANELS = {
             "cells."
         ),
         function="scscope.figures.figure_1b:cost_by_cells",
+        costs=True,
     ),
     "figure_1c": Panel(
         title="Cell types found in simulated data, by sparsity (Fig. 1c)",
@@ -129,6 +133,7 @@ PANELS = {
         ),
         function="scscope.figures.figure_2a:mixing_of_batches",
         metrics=("batch_entropy", "ari"),
+        costs=True,
     ),
     "figure_2b": Panel(
         title="Error at hidden values by octile of expression (Fig. 2b)",
@@ -185,7 +190,7 @@ PANELS = {
             "for want of GPUs for instance."
         ),
         function="scscope.figures.supplementary_1:speed_by_devices",
-        metrics=("ari",),
+        costs=True,
     ),
     "supplementary_2": Panel(
         title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",

@@ -21,7 +21,7 @@ from scscope.claims.judge import COLUMNS
 from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
-from scscope.report.downloads import csv_uri
+from scscope.report.downloads import csv_uri, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
 from scscope.report.render import MAX_SVG, SCRIPT, image
 from scscope.report.supplementary_tables import supplementary_tables
@@ -625,3 +625,11 @@ def test_a_scheme_has_no_table_behind_it():
     html = render(title="x", panels=[scheme], cards=[], config={}, versions={}, **tables())
     assert 'id="figure_1a"' in html
     assert "Table behind it" not in html
+
+
+def test_the_table_behind_a_panel_of_costs_has_them():
+    row = {"dataset": "d", "metric": "ari", "value": 0.5, "seconds": 3.0, "peak_rss_mb": 9.0}
+    scores = pd.DataFrame([row, {**row, "metric": "ami"}])
+    assert list(shown_scores(scores, ("ari",))) == ["dataset", "metric", "value"]
+    shown = shown_scores(scores, ("ari",), costs=True)
+    assert shown[["metric", "seconds", "peak_rss_mb"]].values.tolist() == [["ari", 3.0, 9.0]]

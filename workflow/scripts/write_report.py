@@ -33,7 +33,7 @@ def behind(panel: str) -> pd.DataFrame | None:
     if PANELS[panel].table == "rank_stability":
         return stability[stability["study"] == study]
     scores = select(tables["scores"], **snakemake.params.selections[study])
-    return shown_scores(scores, PANELS[panel].metrics)
+    return shown_scores(scores, PANELS[panel].metrics, costs=PANELS[panel].costs)
 
 
 figures = zip(
