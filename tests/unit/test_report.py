@@ -616,7 +616,7 @@ def test_supplementary_tables_are_shown_and_can_be_saved():
         r'supplementary_table_2.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)', html
     )
     table = pd.read_csv(io.BytesIO(base64.b64decode(saved[1])))
-    assert table.loc[table["parameter"] == "n_latent", "value"].tolist() == [7]
+    assert table.loc[table["parameter"] == "n_latent", "value"].tolist() == ["7"]
 
 
 def test_a_scheme_has_no_table_behind_it():
