@@ -98,32 +98,43 @@ def page_by_level(
     limits = _limits(scores, paper, high)
     if first is not None:
         _draw_paper(first, paper, axis, limits)
-    shift = int(first is not None)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            axes = cells[i][j]
-            part = scores[(scores["row"] == row) & (scores["column"] == column)]
-            of_column = scores[scores["column"] == column]
+            axes, of_column = cells[i][j], scores[scores["column"] == column]
             levels = levels_of(of_column)
             level_axis(axes, levels, axis)
             marks.value_axis(axes, *limits, failures=failures)
+            part, last = of_column[of_column["row"] == row], j == len(columns) - 1
             draw_scores(axes, part[~part["control"]], levels, looks)
-            last = j == len(columns) - 1
             marks.reference_lines(axes, part[part["control"]], levels, named=last, by="level")
-            if j == 0:
-                axes.set_ylabel(rows[row])
-                marks.letter(axes, ascii_lowercase[i + shift], titled=i == 0)
-                if failures:
-                    marks.name_failures(axes)
-            else:
-                axes.tick_params(labelleft=False)
-            if i == 0:
-                marks.column_title(axes, *columns[column])
-            if i < len(rows) - 1:
-                axes.set_xlabel("")
+    _name_panels(cells, list(rows.values()), list(columns.values()), first, failures=failures)
     wide = paper is None or len(rows) == len(columns) == 1
     marks.legend(rest, handles, notes, columns=LEGEND_COLUMNS * (2 if wide else 1))
     return figure
+
+
+def _name_panels(
+    cells: list[list[Axes]],
+    rows: list[str],
+    columns: list[tuple[str, str]],
+    first: Axes | None,
+    *,
+    failures: bool,
+) -> None:
+    """Labels at the left and below, titles above, and letters, the first of them the paper's."""
+    for axes, title in zip(cells[0], columns, strict=True):
+        marks.column_title(axes, *title)
+    for line in cells[:-1]:
+        for axes in line:
+            axes.set_xlabel("")
+    letters = ascii_lowercase[int(first is not None) :]
+    for i, (line, label) in enumerate(zip(cells, rows, strict=True)):
+        line[0].set_ylabel(label)
+        marks.letter(line[0], letters[i], titled=i == 0)
+        if failures:
+            marks.name_failures(line[0])
+        for axes in line[1:]:
+            axes.tick_params(labelleft=False)
 
 
 def page_by_simulation(

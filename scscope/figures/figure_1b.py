@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from scscope.figures import marks
 from scscope.figures.by_level import PAPER_LOOKS, with_scales
@@ -20,8 +20,9 @@ from scscope.figures.tables import (
     seeds_text,
 )
 
-ROW, FRAME, LEGEND = 46 * MM, 22 * MM, 40 * MM
+ROW, FRAME, ENTRY = 46 * MM, 22 * MM, 3.1 * MM  # heights: of a panel, around all, in the legend
 STRIP, LINE = 4 * MM, 2.8 * MM  # heights: around the strip of failed runs, of a method in it
+APART = 1.5  # least factor between numbers of cells that are named
 SEVERAL = "scScope, 4 GPUs"  # a curve of the paper
 TIMES = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36_000: "10 h"}
 
@@ -45,7 +46,7 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     memory["value"] /= 1024
     paper, looks = _paper(), styles(runs)
     bad = [runs.loc[runs["status"] != "ok", "name"].nunique() for runs in (paper, times)]
-    figure, axes = _grid(max(bad))
+    figure, axes = _grid(max(bad), len(looks) + len(METHODS) + len(lost))
     both = pd.concat([paper, times])
     limits = marks.decade(both["n_cells"]), marks.decade(both["value"].dropna())
     counts = sorted(set(paper["n_cells"]) | set(times["n_cells"]))
@@ -54,15 +55,12 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     _draw_costs(axes["paper"], paper, paper_looks, *limits)
     _draw_costs(axes["ours"], times, looks, *limits)
     _draw_costs(axes["memory"], memory, looks, limits[0], marks.decade(memory["value"].dropna()))
-    for name, label in (
-        ("paper", "Run time"),
-        ("ours", "Run time"),
-        ("memory", "Peak memory (GiB)"),
-    ):
-        axes[name].set_ylabel(label)
-        if label == "Run time":
-            axes[name].set_yticks(list(TIMES), TIMES.values())
-            axes[name].grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
+    axes["memory"].set_ylabel("Peak memory (GiB)")
+    axes["memory"].yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    for name in ("paper", "ours"):
+        axes[name].set_ylabel("Run time")
+        axes[name].set_yticks(list(TIMES), TIMES.values())
+        axes[name].grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
     _draw_failures(axes["paper strip"], paper, paper_looks, limits[0], "no value")
     _draw_failures(axes["ours strip"], times, looks, limits[0], "failed")
     for name in ("paper strip", "ours strip", "memory"):
@@ -76,9 +74,9 @@ def cost_by_cells(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def _grid(n_failed: int) -> tuple[Figure, dict[str, Axes]]:
-    """Axes by name; the strips of failed runs have room for `n_failed` methods."""
-    heights = [ROW, STRIP + n_failed * LINE, ROW]
+def _grid(n_failed: int, n_entries: int) -> tuple[Figure, dict[str, Axes]]:
+    """Axes by name, with room for `n_failed` methods with failed runs and a legend of `n_entries`."""
+    heights = [ROW, STRIP + n_failed * LINE, max(ROW, n_entries * ENTRY)]
     figure = Figure((WIDTH, sum(heights) + FRAME), layout="constrained")
     figure.get_layout_engine().set(w_pad=1 * MM, h_pad=0.8 * MM, wspace=0.02, hspace=0.01)
     names = [["paper", "ours"], ["paper strip", "ours strip"], ["legend", "memory"]]
@@ -148,8 +146,14 @@ def _draw_end(axes: Axes, n: float, line: int, result: Outcome, colour: str) -> 
 
 
 def _name_counts(axes: Axes, counts: list) -> None:
+    """Numbers of cells below the axis; one that is too close to the last stays without a name."""
+    names, last = [], 0.0
+    for n in counts:
+        named = n >= APART * last
+        names.append(f"{n:,}" if named else "")
+        last = n if named else last
     axes.set_xlabel("Cells")
-    axes.set_xticks(counts, [f"{n:,}" for n in counts], rotation=35, ha="right")
+    axes.set_xticks(counts, names, rotation=35, ha="right")
     axes.tick_params(labelbottom=True)
 
 

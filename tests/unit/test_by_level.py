@@ -13,7 +13,7 @@ from scscope.figures import PANELS, load_panel
 from scscope.figures.by_level import with_scales
 from scscope.figures.style import WIDTH, save
 from scscope.figures.tables import paper_values, setting
-from scscope.gather import dataset_table
+from scscope.gather import dataset_table, read_table, write_table
 from tests.unit.tables_of_panels import EXAMPLES, atlas, draw_example
 
 NAMES = [
@@ -111,7 +111,8 @@ def test_the_table_of_datasets_has_the_settings_of_simulations(tmp_path):
         card = {"dataset": name, "seed": 0 if name == "simulated" else None, "n_genes": 7}
         (tmp_path / f"{name}.json").write_text(json.dumps(card))
     entries = {"simulated": {"params": {"rare_share": 0.01}}, "real": {"source": "retina"}}
-    table = dataset_table(sorted(tmp_path.glob("*.json")), entries).set_index("dataset")
+    write_table(dataset_table(sorted(tmp_path.glob("*.json")), entries), tmp_path / "table.tsv")
+    table = read_table(tmp_path / "table.tsv").set_index("dataset")
     assert table.loc["simulated", "params"] == '{"rare_share": 0.01}'
     assert np.isnan(setting(table, "rare_share")["real"])
     assert setting(table, "rare_share")["simulated"] == 0.01
