@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from scscope.data import Scaled
-from scscope.errors import NotApplicable
+from scscope.methods.batches import need_known_batches, need_two_batches
 from scscope.methods.fit import Fit
 
 
@@ -39,6 +39,10 @@ def scscope(
     from scscope.estimator import ScScope
 
     batch_key = "batch" if correct_batches else None
+    if correct_batches:
+        need_two_batches(data.batch)
+        fitted = slice(None) if data.train is None else data.train
+        need_known_batches(data.batch, data.batch[fitted])
     cells = _with_batches(data) if correct_batches else data.X
     fitted_to = cells if data.train is None else _rows(cells, data.train)
     model = ScScope(
@@ -54,27 +58,25 @@ def scscope(
     def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
         return data.to_log(model.impute(cells, genes, applied_to), cells, genes)
 
+    def transform(others: Scaled) -> np.ndarray:
+        if not correct_batches:
+            return model.transform(others.X)
+        need_known_batches(others.batch, data.batch)
+        return model.transform(_with_batches(others))
+
     return Fit(
         latent=model.transform(applied_to),
         impute=impute,
-        transform=lambda others: model.transform(
-            SimpleNamespace(X=others.X, obs=_batches(others)) if correct_batches else others.X
-        ),
+        transform=transform,
         history=model.history_,
         record=model.record_,
     )
 
 
 def _with_batches(data: Scaled) -> SimpleNamespace:
-    if data.batch is None or len(set(data.batch)) < 2:
-        raise NotApplicable("`correct_batches` is asked for, but the dataset has no two batches.")
-    return SimpleNamespace(X=data.X, obs=_batches(data))
-
-
-def _batches(data: Scaled):
     import pandas as pd
 
-    return pd.DataFrame({"batch": data.batch})
+    return SimpleNamespace(X=data.X, obs=pd.DataFrame({"batch": data.batch}))
 
 
 def _rows(cells, chosen: np.ndarray):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import Scaled, counts_of, median_total
-from scscope.errors import NotApplicable
+from scscope.methods.batches import need_known_batches, need_two_batches
 from scscope.methods.fit import Fit
 from scscope.methods.optional import require
 
@@ -57,8 +57,8 @@ def scvi(
     """
     counts = counts_of(data)
     n_batches = 0 if data.batch is None else len(set(data.batch))
-    if correct_batches and n_batches < 2:
-        raise NotApplicable("`correct_batches` is asked for, but the dataset has no two batches.")
+    if correct_batches:
+        need_two_batches(data.batch)
     if correct_batches is None:
         correct_batches = n_batches > 1
     tools = quiet(seed)
@@ -99,6 +99,8 @@ def scvi(
         return np.log1p(values)
 
     def transform(others: Scaled) -> np.ndarray:
+        if correct_batches:
+            need_known_batches(others.batch, data.batch)
         new = _annotated(counts_of(others), others.batch if correct_batches else None)
         return model.get_latent_representation(new)
 

@@ -58,7 +58,7 @@ def test_shipped_commands_name_scripts_that_are_there(name, monkeypatch):
     assert method_of_entry(name, entry).gives == ("latent",)
 
 
-@pytest.mark.parametrize("name", ["simlr", "zinbwave"])
+@pytest.mark.parametrize("name", ["simlr", "simlr_on_20000", "zinbwave", "zinbwave_on_20000"])
 def test_a_figure_takes_them_for_the_papers(name):
     assert use_of_entry(name, METHODS[name]) in COLOURS
 

@@ -13,6 +13,7 @@ from scscope.errors import Diverged, NotApplicable
 from scscope.methods import METHODS, method_of
 from scscope.methods.epochs import epochs_not_fixed
 from scscope.methods.fit import checked_labels, checked_latent, checked_values
+from scscope.run.subset import some_cells
 from tests.conftest import need
 
 N_CELLS, N_GENES = 90, 40
@@ -203,6 +204,19 @@ def test_batches_are_corrected_where_that_is_asked_for(data):
     assert corrected.record["stopped"] == "max_epochs"
     with pytest.raises(NotApplicable, match="no two batches"):
         run(scaled(data, "log"), correct_batches=True, **asked)
+
+
+def test_a_batch_without_a_fitted_cell_cannot_be_corrected(data):
+    batch = np.where(np.arange(N_CELLS) % 2, "x", "y")
+    batch[0] = "z"
+    given = scaled(replace(data, batch=batch), "log")
+    run, asked = METHODS["scscope"].load(), {"seed": 0, "device": "cpu", **QUICK["scscope"]}
+    without = given.cells != given.cells[0]
+    with pytest.raises(NotApplicable, match="no cell of 'z' was fitted"):
+        run(replace(given, train=without), correct_batches=True, **asked)
+    fit = run(some_cells(given, np.flatnonzero(without)), correct_batches=True, **asked)
+    with pytest.raises(NotApplicable, match="no cell of 'z' was fitted"):
+        fit.transform(some_cells(given, np.array([0])))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Formatter
 
 from scscope.fingerprint import fingerprint
-from scscope.methods import Method, method_of
+from scscope.methods import METHODS, Method, method_of
 from scscope.methods.own.load import function_errors, split
 from scscope.methods.own.words import command_errors, files_of_command
 
@@ -56,7 +56,7 @@ def method_of_entry(name: str, entry: dict) -> Method:
 
 def use_of_entry(name: str, entry: dict) -> str:
     """What tables call the method of an entry: entries with the same are one method."""
-    return entry.get("use", name)
+    return entry.get("use") or entry.get("method", name)
 
 
 def params_of_entry(entry: dict, search_path: str, **run) -> dict:
@@ -125,6 +125,11 @@ def entry_errors(entry: dict, runs: Iterable[tuple[str, int]]) -> Iterator[str]:
         Dataset and seed of each run that uses it.
     """
     params = entry.get("params", {})
+    if entry.get("method") in METHODS:
+        yield (
+            f"method: {entry['method']!r} is what a registered method is called. Take a name of your own, "
+            f"or `use: {entry['method']}`."
+        )
     if "command" in entry:
         for words in command_errors(entry["command"], params):
             yield f"command: {words}"
