@@ -127,8 +127,9 @@ PANELS = {
             "better mixed. Noise mixes perfectly (control: random latent), so d shows beside it what "
             "is left of the types: ARI of the clusters with the labels of the dataset; the shape names "
             "the clusterer. e, wall time of the whole fit on the hardware of this run, logarithmic; "
-            "only in a study that is timed does nothing run beside it. Entries that correct say so in "
-            "their names. Small points are seeds (n in the figure), large points their mean, lines one "
+            "only in a study that is timed does nothing run beside it. scScope corrects where its name says "
+            "batches; scVI is told the batches unless its entry of the config says otherwise; other methods "
+            "do not know them. Small points are seeds (n in the figure), large points their mean, lines one "
             "standard deviation. × marks runs that failed, as failed / all."
         ),
         function="scscope.figures.figure_2a:mixing_of_batches",
