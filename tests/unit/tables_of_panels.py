@@ -11,6 +11,7 @@ import yaml
 from scscope.comparisons import across_datasets
 from scscope.figures import load_panel
 from scscope.methods import method_of
+from scscope.methods.own.entries import use_of_entry
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -83,7 +84,7 @@ def about_method(name: str) -> dict:
     return {
         "method": name,
         "label": entry.get("label", known.title if known else name),
-        "use": entry.get("use", name),
+        "use": use_of_entry(name, entry),
         "scale": entry["scale"],
         "control": known.control if known else False,
         "params": json.dumps(entry.get("params", {}), sort_keys=True),
