@@ -142,8 +142,13 @@ def varied(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _all_settings(entry: pd.Series, own: dict) -> dict:
-    full = resolved(entry["use"], own) if entry["use"] in ("scscope", "ae") else {}
-    return {**full, **own, "use": entry["use"], "scale": entry["scale"]}
+    """What decides a fit; of a preset all that it stands for, in place of its name."""
+    about = {"use": entry["use"], "scale": entry["scale"]}
+    if entry["use"] in ("scscope", "ae"):
+        own = {name: value for name, value in own.items() if name != "preset"} | resolved(
+            entry["use"], own
+        )
+    return own | about
 
 
 def _difference(first: dict, second: dict) -> list[str]:

@@ -43,9 +43,11 @@ def redraw(kept: Path, target: Path) -> Iterator[Path]:
     if not runs:
         raise ValueError(f"There is no run in {kept}: no folder of it has a panels.tsv.")
     for run in runs:
-        tables = read_tables(**{name: run / f"{name}.tsv" for name in ("scores", "datasets")})
         selections = read_panels(run / "panels.tsv")
-        for panel in (name for name in selections if name in PANELS):
+        panels = [name for name in selections if name in PANELS]
+        names = {"scores", "datasets"}.union(*(PANELS[name].needs for name in panels))
+        tables = read_tables(**{name: run / f"{name}.tsv" for name in sorted(names)})
+        for panel in panels:
             yield _draw(draw_panel(panel, tables, selections[panel]), target / run.name / panel)
         for page in COMPOSITES:
             if shown := panels_of(page, selections):
@@ -73,7 +75,7 @@ def draw_panel(
     """
     from scscope.figures import marks
 
-    own = {"datasets": of_datasets(tables["datasets"], selection["datasets"])}
+    own = {**tables, "datasets": of_datasets(tables["datasets"], selection["datasets"])}
     further = {name: own[name] for name in PANELS[panel].needs}
     figure = load_panel(panel)(select(tables["scores"], **selection), **further)
     if words := stand_ins(own["datasets"]):
