@@ -53,6 +53,16 @@ def test_runs_without_a_cost_are_named_beside_their_method():
     } <= shown
 
 
+@pytest.mark.parametrize("name", ["cost", "accuracy_by_cost", "status", "supplementary_12"])
+def test_failures_stay_on_the_page(name):
+    figure = load_panel(name)(real())
+    figure.draw_without_rendering()
+    box, page = figure.get_tightbbox(), figure.get_size_inches()
+    assert min(box.x0, box.y0) >= 0
+    assert box.x1 <= page[0]
+    assert box.y1 <= page[1]
+
+
 def test_a_study_without_costs_says_so():
     scores = real(status="error", seconds=np.nan, peak_rss_mb=np.nan)
     for table in (scores, scores[:0]):
