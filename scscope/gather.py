@@ -13,7 +13,7 @@ from scscope.methods.own.entries import method_of_entry, use_of_entry
 from scscope.run.status import FAILED, read_status
 
 RUN = ["dataset", "method", "seed"]
-ABOUT_METHOD = ["label", "use", "scale", "control"]
+ABOUT_METHOD = ["label", "use", "scale", "control", "params"]
 CHOICE = ["fit_on"]  # of an entry of the config
 COST = ["seconds", "peak_rss_mb"]
 RECORD = [
@@ -30,16 +30,37 @@ CARD = [
 SELECTED = ["datasets", "methods", "seeds", "metrics", "clusterers"]  # by a study
 # Columns that hold text even where they look like numbers or are empty.
 TEXTS = (
-    *("dataset", "method", "label", "use", "scale", "source", "values", "hash", "data_hash"),
+    *(
+        "dataset",
+        "method",
+        "label",
+        "use",
+        "scale",
+        "params",
+        "source",
+        "values",
+        "hash",
+        "data_hash",
+    ),
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
     *("stopped", "engine", "svm_space"),
     *("study", "name", "rival", "changed", "note"),
 )
 
 
-def dataset_table(cards: Iterable[Path]) -> pd.DataFrame:
-    """One row for each dataset and, where it is simulated, seed; from their data cards."""
+def dataset_table(cards: Iterable[Path], datasets: dict[str, dict]) -> pd.DataFrame:
+    """One row for each dataset and, where it is simulated, seed.
+
+    Parameters
+    ----------
+    cards
+        Data cards.
+    datasets
+        Entries of the config by name: `params`, as JSON, are those of the simulation.
+    """
     table = pd.DataFrame([json.loads(card.read_text()) for card in cards], columns=CARD)
+    params = [datasets[name].get("params", {}) for name in table["dataset"]]
+    table["params"] = [json.dumps(each, sort_keys=True) for each in params]
     return table.astype({"seed": "Int64"})
 
 
@@ -65,6 +86,7 @@ def run_table(statuses: Iterable[Path], methods: dict[str, dict]) -> pd.DataFram
             "use": use_of_entry(status["method"], entry),
             "scale": entry["scale"],
             "control": method.control,
+            "params": json.dumps(entry.get("params", {}), sort_keys=True),
             **{name: entry.get(name) for name in CHOICE},
             "versions": " ".join(f"{name} {version}" for name, version in versions.items()),
             **{name: record.get(name) for name in RECORD},

@@ -18,7 +18,12 @@ class Panel:
     metrics
         Metrics that it shows; all that can order methods, if none is named.
     table
-        What is offered behind it: the "scores", or another table of the run, by study.
+        What is offered behind it: the "scores", or another table of the run, by study; "" for a
+        scheme, which shows no values.
+    needs
+        Further tables that the function takes, as arguments of these names.
+    costs
+        Whether it shows what runs took: then the table behind it says so too.
     """
 
     title: str
@@ -26,9 +31,45 @@ class Panel:
     function: str
     metrics: tuple[str, ...] = ()
     table: str = "scores"
+    needs: tuple[str, ...] = ()
+    costs: bool = False
 
 
 PANELS = {
+    "figure_1a": Panel(
+        title="The scScope network, unrolled (Fig. 1a)",
+        caption=(
+            "The network with as many passes as in the paper’s comparisons. From left to right: the input, corrected for batches where "
+            "the data have several; encoder, decoder and imputer, each layer with its name in the "
+            "program and its columns. What the imputer gives enters the next pass only where nothing "
+            "was observed (mask). The codes of all passes side by side are what is clustered. Drawn "
+            "from the layers that a pass through the real network calls, at the preset “paper” and for "
+            "the first dataset of the study: a layer more in the model is a box more here. A scheme: "
+            "it shows no scores."
+        ),
+        function="scscope.figures.network:unrolled",
+        table="",
+        needs=("datasets",),
+    ),
+    "figure_1b": Panel(
+        title="Run time and memory by number of cells (Fig. 1b)",
+        caption=(
+            "Wall time by number of cells, both on a logarithmic scale. a, the paper's values for "
+            "1,000 genes of the mouse brain, digitised from Fig. 1b of Deng et al. 2019 (reading "
+            "error about 0.01 h; of the inset, up to 100,000 cells, not estimated); they are not "
+            "numbers printed by the authors. b, this run, on the same axes: the whole fit, with "
+            "loading programs and data. c, peak resident memory of the fit and all that it started, "
+            "without that of a GPU; the paper gives none. Hardware differs (the paper: one Titan X, "
+            "four where it says so; this run: see its table of runs), so compare slopes and the order "
+            "of methods, not seconds. Points are means over seeds (n in the figure), bars reach from "
+            "the least to the most. Crosses below mark the sizes at which runs failed, as failed / "
+            "all where not all did, n/a: the method does not apply; in a, sizes for which the figure "
+            "shows no value: the paper says that MAGIC, ZINB-WaVE and SIMLR do not go beyond 100,000 "
+            "cells."
+        ),
+        function="scscope.figures.figure_1b:cost_by_cells",
+        costs=True,
+    ),
     "figure_1c": Panel(
         title="Cell types found in simulated data, by sparsity (Fig. 1c)",
         caption=(
@@ -51,6 +92,107 @@ PANELS = {
         function="scscope.figures.figure_1:ari_by_sparsity",
         metrics=("ari",),
     ),
+    "figure_1d": Panel(
+        title="Rare cell types found among a million simulated cells, by their share (Fig. 1d)",
+        caption=(
+            "Agreement of clusters with the true types among the cells of rare types alone "
+            "(adjusted Rand index, ARI; NaN, and not drawn, below two types of 50 cells), by the "
+            "share of the cells that each rare type has. a, the paper's values: boxes over 10 "
+            "replicates, digitised from Fig. 1d of Deng et al. 2019 (reading error about ±0.005); "
+            "they are not numbers printed by the authors, and how they computed the ARI of rare types "
+            "is not stated. b and following, this run: one row per clusterer, one column per "
+            "dimension P of the latent space that cells are simulated in, which the paper does not "
+            "state: all are shown. Boxes are quartiles over seeds (n in the figure), whiskers minimum "
+            "and maximum, thin lines connect medians; with fewer than five seeds the values themselves "
+            "are drawn. Each seed is a new simulation and a new fit. Names say where a method was "
+            "given rounded values, for which it is not made, or fitted to some of the cells. Dashed "
+            "grey lines are controls. Crosses mark runs that failed, as failed / all; n/a: the method "
+            "does not apply."
+        ),
+        function="scscope.figures.figure_1:rare_types_by_share",
+        metrics=("rare_ari",),
+        needs=("datasets",),
+    ),
+    "figure_2a": Panel(
+        title="Mixing of batches with and without correction (Fig. 2a)",
+        caption=(
+            "a and b, the paper's values for cells of the lung, digitised from Fig. 2a of Deng et al. "
+            "2019; they are not numbers printed by the authors. a, entropy of batch mixing, boxes over "
+            "100 replicates, whiskers minimum and maximum. Its formula, number of neighbours and sign "
+            "do not follow from the text, so it is not to be compared with c and has an axis of its "
+            "own. b, seconds without (open) and with correction (filled; reading error a few seconds). "
+            "c, this run, a definition of our own: the mean over 100 random cells of −Σ p log p, p the "
+            "shares of the B batches among the k = 100 nearest neighbours in the latent space, log to "
+            "base B, averaged over 100 draws; 0: neighbours are of one batch, 1: of all alike; more is "
+            "better mixed. Noise mixes perfectly (control: random latent), so d shows beside it what "
+            "is left of the types: ARI of the clusters with the labels of the dataset; the shape names "
+            "the clusterer. e, wall time of the whole fit on the hardware of this run, logarithmic; "
+            "only in a study that is timed does nothing run beside it. scScope corrects where its name says "
+            "batches; scVI is told the batches unless its entry of the config says otherwise; other methods "
+            "do not know them. Small points are seeds (n in the figure), large points their mean, lines one "
+            "standard deviation. × marks runs that failed, as failed / all."
+        ),
+        function="scscope.figures.figure_2a:mixing_of_batches",
+        metrics=("batch_entropy", "ari"),
+        costs=True,
+    ),
+    "figure_2b": Panel(
+        title="Error at hidden values by octile of expression (Fig. 2b)",
+        caption=(
+            "How well methods predict observed values that were hidden from them, by expression. a, "
+            "the paper's values for CBMC, digitised from Fig. 2b of Deng et al. 2019 (reading error "
+            "not estimated); they are not numbers printed by the authors. Whether its octiles are of "
+            "genes or of entries, and how much it hides, is not stated. Following rows, this run, one "
+            "column per dataset: mean absolute difference of predicted and hidden log1p "
+            "size-normalised values, lower is better, within octiles of the genes by their mean "
+            "expression, and within octiles of the hidden entries by their own value. Octile 1 is the "
+            "lowest. Boxes are quartiles over seeds (n in the figure), whiskers minimum and maximum; "
+            "with fewer than five seeds the values themselves are drawn; thin lines connect medians. "
+            "No clustering is involved. Dashed grey lines are controls (mean over seeds): no "
+            "imputation, the gene's mean, and the gene's mean within its true group, which knows the "
+            "labels. Crosses mark runs that failed, as failed / all; n/a: the method does not apply."
+        ),
+        function="scscope.figures.figure_2:error_by_octile",
+        metrics=tuple(
+            f"{of}_octile_{number}_error" for of in ("gene", "entry") for number in range(1, 9)
+        ),
+    ),
+    "figure_2c": Panel(
+        title="Tissues found in an atlas, by number of genes (Fig. 2c)",
+        caption=(
+            "Agreement of clusters with the labels (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance), by number of genes that methods are given. a, the paper's values: the Mouse Cell "
+            "Atlas, its 51 tissues as labels, digitised from Fig. 2c of Deng et al. 2019 (reading "
+            "error about ±0.005); they are not numbers printed by the authors. b and following, this "
+            "run, one row per clusterer. A tissue is no cell type: the ARI compares methods, and 1 is "
+            "not to be reached. Boxes are quartiles over seeds (n in the figure), whiskers minimum and "
+            "maximum; with fewer than five seeds the values themselves are drawn; thin lines connect "
+            "medians. Dashed grey lines are controls. Crosses mark runs that failed, as failed / all, "
+            "in a the methods that the paper shows as failed; n/a: the method does not apply."
+        ),
+        function="scscope.figures.figure_2:ari_by_genes",
+        metrics=("ari",),
+        needs=("datasets",),
+    ),
+    "supplementary_1": Panel(
+        title="Training on several GPUs (Supplementary Fig. 1)",
+        caption=(
+            "What training on several GPUs gains, and whether it costs accuracy. The paper's "
+            "Supplementary Fig. 1 describes the training and shows no values; a and b are those of its "
+            "scScope on one and four GPUs by number of cells, digitised from Fig. 1b of Deng et al. "
+            "2019 (0.83 and 0.40 h for a million cells; reading error about 0.01 h), and not numbers "
+            "printed by the authors. c and following, this run, one column per dataset. Speed-up: mean "
+            "time on the fewest GPUs over mean time on each number of them; dashed: n times as fast on "
+            "n. Time: of the whole fit, with loading programs and data, logarithmic; points are means "
+            "over seeds (n in the figure), bars reach from the fastest to the slowest. ARI: agreement "
+            "of clusters with known labels, where there are any. Each GPU trains on minibatches of its "
+            "own, so the minibatch of a step grows with their number. Hardware differs from the "
+            "paper's. Crosses mark runs that failed, as failed / all; n/a: the method does not apply, "
+            "for want of GPUs for instance."
+        ),
+        function="scscope.figures.supplementary_1:speed_by_devices",
+        costs=True,
+    ),
     "supplementary_2": Panel(
         title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",
         caption=(
@@ -69,6 +211,69 @@ PANELS = {
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
         metrics=("imputation_error", "zero_prediction"),
     ),
+    "supplementary_3": Panel(
+        title="Passes through the network (Supplementary Fig. 3)",
+        caption=(
+            "What more passes T through the network change, one column for each dataset. a, agreement "
+            "of clusters with the true cell types (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance); k-means is given the true number of groups. b, imputation error: mean absolute "
+            "difference of predicted and true log1p size-normalised values over entries that are "
+            "expressed but observed as zero, where these are known; lower is better. c, wall time of "
+            "the whole fit on the machine that ran it. T = 1 is a plain autoencoder. Entries of the "
+            "config stand here if they differ from the reference (grey) in T alone. Small points are "
+            "seeds (n in the figure), large points their mean, bars one standard deviation, lines "
+            "connect means. Crosses mark runs that failed, as failed / all. The values of the paper's "
+            "Supplementary Fig. 3 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_3:scores_by_passes",
+        metrics=("ari", "imputation_error"),
+    ),
+    "supplementary_4": Panel(
+        title="Cell types found among a million simulated cells, by dropout (Supplementary Fig. 4)",
+        caption=(
+            "Agreement of clusters with the true cell types (adjusted Rand index, ARI; 1 is perfect, 0 "
+            "is chance) by the share of the positive values that the simulation drops. One row per "
+            "clusterer, one column per dimension P of the latent space that cells are simulated in, "
+            "which the paper does not state: all are shown. Boxes are quartiles over seeds (n in the "
+            "figure), whiskers minimum and maximum, thin lines connect medians; with fewer than five "
+            "seeds the values themselves are drawn. Each seed is a new simulation and a new fit. Names "
+            "say where a method was given rounded values, for which it is not made, or fitted to some "
+            "of the cells. Dashed grey lines are controls. Crosses mark runs that failed, as failed / "
+            "all; n/a: the method does not apply. The values and the levels of the paper's "
+            "Supplementary Fig. 4 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_4:ari_by_dropout",
+        metrics=("ari",),
+        needs=("datasets",),
+    ),
+    "supplementary_6": Panel(
+        title="Scalable clustering, step by step (Supplementary Fig. 6)",
+        caption=(
+            "Cells are dealt out to subsets; k-means finds the centroids of each; PhenoGraph clusters "
+            "the centroids of all subsets together; a cell gets the label of its nearest centroid. "
+            "Drawn for a small example (each colour a subset, then a community). Below, what the "
+            "program uses for the cells of this study and for the paper’s 1.3 million where nothing "
+            "else is asked for: read from the program, not from the paper. A scheme: it shows no scores."
+        ),
+        function="scscope.figures.supplementary_6:steps_of_scalable",
+        table="",
+        needs=("datasets",),
+    ),
+    "supplementary_10": Panel(
+        title="The scScope network, unrolled to three passes (Supplementary Fig. 10)",
+        caption=(
+            "The network with three passes. From left to right: the input, corrected for batches where "
+            "the data have several; encoder, decoder and imputer, each layer with its name in the "
+            "program and its columns. What the imputer gives enters the next pass only where nothing "
+            "was observed (mask). The codes of all passes side by side are what is clustered. Drawn "
+            "from the layers that a pass through the real network calls, at the preset “paper” and for "
+            "the first dataset of the study: a layer more in the model is a box more here. A scheme: "
+            "it shows no scores."
+        ),
+        function="scscope.figures.network:unrolled_to_three",
+        table="",
+        needs=("datasets",),
+    ),
     "supplementary_11": Panel(
         title="Time of clustering by number of cells (Supplementary Fig. 11)",
         caption=(
@@ -82,6 +287,74 @@ PANELS = {
         ),
         function="scscope.figures.supplementary_11:seconds_by_cells",
         metrics=("cluster_seconds",),
+    ),
+    "supplementary_12": Panel(
+        title="Scales of the input by methods (Supplementary Fig. 12)",
+        caption=(
+            "Agreement of clusters with the known labels (adjusted Rand index, ARI; 1 is perfect and "
+            "darkest, 0 is chance) of every method (rows) on every scale of its input (columns): one "
+            "matrix for each dataset and clusterer, means over seeds (n in the figure). log: log1p "
+            "after size normalisation; log_counts: log1p without it; size: size normalisation without "
+            "log; _unit: genes also divided by their standard deviation; counts: as observed. k-means "
+            "is given the true number of groups. Models of counts take counts only: on other scales "
+            "they are off-label, and run on values rounded to whole numbers (rounded, †) or not at "
+            "all. ×: some or all runs failed, and the mean is of the others; –: not run; n/a: the "
+            "method does not apply. The values of the paper's Supplementary Fig. 12 are not available "
+            "as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_12:ari_by_scale",
+        metrics=("ari",),
+    ),
+    "supplementary_13": Panel(
+        title="Size of the latent (Supplementary Fig. 13)",
+        caption=(
+            "What the number of latent units changes, one row for each set of labels: agreement of "
+            "clusters with them (adjusted Rand index, ARI, and adjusted mutual information, AMI; 1 is "
+            "perfect, 0 is chance) and number of clusters. k-means is given the true number of groups, "
+            "so its number of clusters is no result. Entries of the config stand here if they differ "
+            "from the reference (grey) in the latent size alone. Small points are seeds (n in the "
+            "figure), large points their mean, bars one standard deviation, lines connect means. "
+            "Crosses mark runs that failed, as failed / all. The values of the paper's Supplementary "
+            "Fig. 13 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_13:scores_by_latent_size",
+        metrics=("ari", "ami", "n_clusters"),
+    ),
+    "supplementary_14": Panel(
+        title="Learning from corrupted input (Supplementary Fig. 14)",
+        caption=(
+            "scScope and its plain autoencoder (AE), both trained on the input as it is, beside "
+            "denoising autoencoders, by sparsity of simulated data. Noise: 0.3 times the variance that "
+            "a gene has over its non-zero values is added to these; dropped: a tenth of the non-zero "
+            "entries is set to zero; both are drawn anew in every step of training. The paper takes "
+            "the shapes of these networks from other papers: here they are the AE's own, and a deeper "
+            "one. Agreement of clusters with the true cell types (adjusted Rand index, ARI; 1 is "
+            "perfect, 0 is chance) for each clusterer; k-means is given the true number of groups, and "
+            "the best resolution is chosen with the true labels and an upper bound. Imputation error: "
+            "mean absolute difference of predicted and true log1p size-normalised values over entries "
+            "that are expressed but observed as zero; lower is better. Points are means and bars one "
+            "standard deviation over seeds (n in the figure), each a new simulation and a new fit. "
+            "Grey lines are controls. Crosses mark runs that failed, as failed / all. The values of "
+            "the paper's Supplementary Fig. 14 are not available as numbers, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_14:denoising",
+        metrics=("ari", "imputation_error"),
+    ),
+    "supplementary_15": Panel(
+        title="How training is set (Supplementary Fig. 15)",
+        caption=(
+            "Agreement of clusters with the known labels (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance) by learning rate, cells in a minibatch, epochs at most, and epochs between two "
+            "checks of convergence (columns), one row for each dataset; which ones the paper used is "
+            "not stated. Entries of the config stand here if they differ from the reference (grey) in "
+            "one of these alone: the others stay as they are. k-means is given the true number of "
+            "groups. Small points are seeds (n in the figure), large points their mean, bars one "
+            "standard deviation, lines connect means. Crosses mark runs that failed, as failed / all. "
+            "The values of the paper's Supplementary Fig. 15 are not available as numbers, so they are "
+            "not shown."
+        ),
+        function="scscope.figures.supplementary_15:ari_by_training",
+        metrics=("ari",),
     ),
     "overview": Panel(
         title="Scores by method",
@@ -115,12 +388,72 @@ PANELS = {
         function="scscope.figures.rank_stability:order_of_methods",
         table="rank_stability",
     ),
+    "cost": Panel(
+        title="Time and memory by method",
+        caption=(
+            "What a fit costs: a, wall time with loading programs and data; b, peak resident memory of "
+            "the process and all that it started, without that of a GPU. Both axes are logarithmic. "
+            "Points are medians over seeds (n in the figure), lines reach from minimum to maximum; "
+            "colours are datasets, those with more cells darker. Runs that failed have no cost and are "
+            "named at the right (×), as failed / all runs of the method. Times are of the machine, and "
+            "of the device, that each run had: only in a study that is timed are they of one machine "
+            "with nothing beside. None of these values come from the paper."
+        ),
+        function="scscope.figures.cost:cost_by_method",
+    ),
+    "accuracy_by_cost": Panel(
+        title="Accuracy by time",
+        caption=(
+            "Agreement of clusters with the known labels (adjusted Rand index, ARI; 1 is perfect, 0 is "
+            "chance; the first clusterer of the study) against wall time of the fit, logarithmic, one "
+            "panel for each dataset. Points are means over seeds (n in the figure); colours are "
+            "methods, shapes the scale of the input. The steps are the Pareto front: no other entry is "
+            "both at least as fast and at least as good. Entries with failed runs are hollow, means "
+            "of the others, and never on the front; they are listed below each panel (×) with those "
+            "that have no value. Times are of the machine, and of the device, that each run had. None "
+            "of these values come from the paper."
+        ),
+        function="scscope.figures.accuracy_by_cost:ari_by_seconds",
+        metrics=("ari",),
+    ),
+    "critical_difference": Panel(
+        title="Which methods can be told apart over real datasets",
+        caption=(
+            "Mean ranks of the methods by ARI over the real datasets of the run (1 is best; seeds are "
+            "averaged before, failed runs rank last, datasets of the same cells count once), one "
+            "diagram for each scale of the input; methods that take raw counts stand in each. Black "
+            "bars join methods whose mean ranks differ by less than the critical difference of "
+            "Nemenyi’s test at 5 % (Demšar 2006, JMLR 7:1): these data do not tell them apart. Below "
+            "ten datasets no diagram is drawn, because nearly everything would be joined, which looks "
+            "like a finding and is none. None of these values come from the paper."
+        ),
+        function="scscope.figures.critical_difference:mean_rank_diagram",
+        metrics=("ari",),
+        needs=("mean_ranks",),
+    ),
+    "status": Panel(
+        title="How the runs ended",
+        caption=(
+            "Number of runs (seeds) of every method and control on every dataset of the study by how "
+            "they ended; a number alone is of those that ended well. A run that failed has no score "
+            "and ranks last wherever methods are put in order; one to which the method does not apply "
+            "has no rank. Why each failed stands in the table of runs."
+        ),
+        function="scscope.figures.status:runs_by_method",
+    ),
 }
 
-# Pages of the paper: the panels of each by letter. A page shows those that a run has drawn.
+# Pages of the paper with several panels: the panels of each by letter. A page shows those that a run
+# has drawn. The other figures of the paper are one panel, which has the name of the page.
 COMPOSITES = {
-    f"figure_{number}": {letter: f"figure_{number}{letter}" for letter in letters}
-    for number, letters in ((1, "abcd"), (2, "abc"), (3, "abcdef"))
+    page: {letter: f"{page}{letter}" for letter in letters}
+    for page, letters in (
+        ("figure_1", "abcd"),
+        ("figure_2", "abc"),
+        ("figure_3", "abcde"),
+        ("supplementary_5", "abcd"),
+        ("supplementary_7", "abc"),
+    )
 }
 
 

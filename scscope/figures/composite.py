@@ -8,7 +8,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from scscope.figures.marks import LETTER
-from scscope.figures.style import MM, WIDTH, rasterise, styled
+from scscope.figures.style import MM, WIDTH, settle, styled
 
 GAP = 4 * MM  # between panels
 MARGIN = 4.5 * MM  # above a panel, for its letter
@@ -51,9 +51,7 @@ def compose(panels: Mapping[str, Figure]) -> Figure:
     for name, panel in panels.items():
         x, y = places[name]
         width, tall = panel.get_size_inches()
-        panel.draw_without_rendering()
-        panel.set_layout_engine("none")
-        rasterise(panel)
+        settle(panel)
         _rename_letters(panel)
         # All that a figure places hangs on this box.
         panel.bbox_inches.set(Bbox.from_bounds(x, height - y - tall, width, tall))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from scscope.figures import marks
-from scscope.figures.style import DASHES, GREY, MARKERS, MM, PALE, WIDTH, styled, styles
+from scscope.figures.style import DASHES, GREY, MARKERS, MM, WIDTH, styled, styles
 from scscope.figures.tables import (
     CLUSTERERS,
     clusterers_of,
@@ -54,12 +54,12 @@ def scores_by_method(scores: pd.DataFrame) -> Figure:
         rows = scores[scores["dataset"] == dataset]
         metric = "ari" if (rows["metric"] == "ari").any() else "n_clusters"
         rows = rows[rows["metric"] == metric]
-        _method_axis(axes, entries, named=i % COLUMNS == 0)
+        marks.entry_axis(axes, entries, named=i % COLUMNS == 0)
         _value_axis(axes, rows, metric)
         width = WIDTH / min(len(datasets), COLUMNS)
-        n_lines = _draw_controls(axes, rows[rows["control"]], width)
+        n_lines = draw_controls(axes, rows[rows["control"]], width)
         axes.set_title(dataset, loc="left", fontweight="bold", pad=3 + NAME_LINE * n_lines)
-        _draw_entries(axes, rows, entries, clusterers, styles(methods))
+        draw_entries(axes, rows, entries, clusterers, styles(methods))
     _draw_legend(rest, scores, clusterers)
     return figure
 
@@ -75,19 +75,6 @@ def _grid(n_datasets: int, n_entries: int) -> tuple[Figure, list[Axes], Axes]:
     return figure, [figure.add_subplot(grid[p]) for p in places], figure.add_subplot(grid[-1, :])
 
 
-def _method_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
-    names = [
-        name if name.endswith("(counts)") else f"{name} · {scale}"
-        for name, scale in zip(entries["name"], entries["scale"], strict=True)
-    ]
-    axes.set_ylim(len(entries) - 0.5, -0.5)
-    axes.set_yticks(range(len(entries)), names if named else [])
-    axes.tick_params(axis="y", length=0)
-    for position in range(1, len(entries), 2):
-        axes.axhspan(position - 0.5, position + 0.5, color=PALE, linewidth=0, zorder=0)
-    axes.spines["left"].set_visible(False)
-
-
 def _value_axis(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
     axes.set_xlabel(METRICS[metric])
     if metric == "ari":
@@ -98,7 +85,7 @@ def _value_axis(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
         axes.set_xlim(0, 1.3 * highest if highest > 0 else 1)
 
 
-def _draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
+def draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
     """Lines of the controls with their names above; return in how many lines these stand.
 
     `width` is that of the panel, in inches.
@@ -124,7 +111,8 @@ def _draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
     return len(lines)
 
 
-def _draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:
+def draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:
+    """Scores of one metric in the line of each entry: seeds, mean and deviation, by clusterer."""
     offsets = 0.7 * marks.slots(len(clusterers))
     for position, entry in enumerate(entries.itertuples()):
         own = rows[rows["method"] == entry.method]

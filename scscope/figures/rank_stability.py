@@ -78,10 +78,7 @@ def _draw_ranks(axes: Axes, table: pd.DataFrame, names: list, conditions: list) 
         axes.annotate(scale, (first, 1), (1, 9), **place, fontweight="bold")
         words = SCALES.get(scale, "") if n * 3 > len(conditions) / 3 else ""
         axes.annotate(words, (first, 1), (1, 2), **place, **marks.NOTE)
-    axes.annotate(
-        "a", (0, 1), (-LEFT * 72 + 2, 9), xycoords="axes fraction", textcoords="offset points",
-        fontsize=8, fontweight="bold", gid=marks.LETTER,
-    )  # fmt: skip
+    marks.letter_at(axes, "a", -LEFT + 2 / 72, titled=True)
 
 
 def _rows(table: pd.DataFrame):
@@ -91,17 +88,14 @@ def _rows(table: pd.DataFrame):
 
 def _draw_cell(axes: Axes, x: int, y: int, row, n_columns: int) -> None:
     """A rank on its colour, the best darkest; a cross where runs failed, a dash where none is."""
-    size = {"ha": "center", "va": "center", "fontsize": 6 if n_columns <= 30 else 5}
+    size = 6 if n_columns <= 30 else 5
     if row is None:
-        axes.axvspan(x, x + 1, 1 - (y + 1) / axes.get_ylim()[0], 1 - y / axes.get_ylim()[0],
-                     color=PALE, linewidth=0)  # fmt: skip
-        axes.text(x + 0.5, y + 0.5, "–", color=GREY, **size)
+        marks.draw_cell(axes, x, y, "–", colour=PALE, ink=GREY, size=size)
         return
     share = (row.rank - 1) / max(row.n_methods - 1, 1)
-    top = axes.get_ylim()[0]
-    axes.axvspan(x, x + 1, 1 - (y + 1) / top, 1 - y / top, color=COLOURS(0.15 + 0.8 * share), lw=0)
     text = f"{row.rank:.1f}".removesuffix(".0") + ("×" if row.n_failed else "")
-    axes.text(x + 0.5, y + 0.5, text, color="white" if share < 0.5 else "black", **size)
+    ink = "white" if share < 0.5 else "black"
+    marks.draw_cell(axes, x, y, text, colour=COLOURS(0.15 + 0.8 * share), ink=ink, size=size)
 
 
 def _condition_text(scale: str, clusterer: str, metric: str) -> str:
@@ -130,8 +124,7 @@ def _draw_agreement(axes: Axes, table: pd.DataFrame, note: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("Kendall’s tau of the orders (1: the same, −1: reversed)")
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    look = {"fontsize": 8, "fontweight": "bold", "gid": marks.LETTER}
-    axes.annotate("b", (0, 1), (-LEFT * 72 + 2, 2), **place, **look)
+    marks.letter_at(axes, "b", -LEFT + 2 / 72, titled=False)
     axes.annotate(note, (0, 0), (0, -30), **place, **marks.NOTE)
 
 

@@ -1,16 +1,22 @@
 """Draw all panels anew from tables that were kept: `python -m scscope.figures.redraw FROM TO`.
 
-FROM is a folder of kept runs, `results/reference` for instance. A run is a folder with `scores.tsv` and
-`panels.tsv`, as the workflow's `tables/` has them. Nothing is computed but means.
+FROM is a folder of kept runs, `results/reference` for instance. A run is a folder with `scores.tsv`,
+`datasets.tsv` and `panels.tsv`, as the workflow's `tables/` has them. Nothing is computed but means.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from scscope.figures import COMPOSITES, PANELS, load_panel, panels_of
 from scscope.figures.style import save
 from scscope.gather import read_panels, read_table, select
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIXES = ("svg", "pdf", "png")
 
@@ -37,26 +43,67 @@ def redraw(kept: Path, target: Path) -> Iterator[Path]:
     if not runs:
         raise ValueError(f"There is no run in {kept}: no folder of it has a panels.tsv.")
     for run in runs:
-        scores = read_table(run / "scores.tsv")
         selections = read_panels(run / "panels.tsv")
-        for panel in (name for name in selections if name in PANELS):
-            yield _draw(
-                load_panel(panel)(select(scores, **selections[panel])), target / run.name / panel
-            )
+        panels = [name for name in selections if name in PANELS]
+        names = {"scores", "datasets"}.union(*(PANELS[name].needs for name in panels))
+        tables = read_tables(**{name: run / f"{name}.tsv" for name in sorted(names)})
+        for panel in panels:
+            yield _draw(draw_panel(panel, tables, selections[panel]), target / run.name / panel)
         for page in COMPOSITES:
             if shown := panels_of(page, selections):
-                yield _draw(compose_page(shown, scores, selections), target / run.name / page)
+                yield _draw(compose_page(shown, tables, selections), target / run.name / page)
 
 
-def compose_page(panels: dict[str, str], scores, selections: dict[str, dict]):
-    """The page of some panels (letter -> panel), each drawn from the scores that it selects."""
+def read_tables(**paths: str | Path) -> dict[str, pd.DataFrame]:
+    """What panels are drawn from: tables of a run by name."""
+    return {name: read_table(path) for name, path in paths.items()}
+
+
+def draw_panel(
+    panel: str, tables: Mapping[str, pd.DataFrame], selection: dict[str, list]
+) -> "Figure":
+    """A panel of what its study selects, stamped where data of it stand for others.
+
+    Parameters
+    ----------
+    panel
+        A name in `PANELS`.
+    tables
+        `scores` and `datasets` of the run, and what else the panel needs.
+    selection
+        As `scscope.gather.select` takes it.
+    """
+    from scscope.figures import marks
+
+    own = {**tables, "datasets": of_datasets(tables["datasets"], selection["datasets"])}
+    further = {name: own[name] for name in PANELS[panel].needs}
+    figure = load_panel(panel)(select(tables["scores"], **selection), **further)
+    if words := stand_ins(own["datasets"]):
+        marks.stamp(figure, words)
+    return figure
+
+
+def of_datasets(datasets: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The rows of some datasets."""
+    return datasets[datasets["dataset"].astype(str).isin(names)].reset_index(drop=True)
+
+
+def stand_ins(datasets: pd.DataFrame) -> str:
+    """What data that stand for others are to be called, such as "synthetic, in place of brain"."""
+    found = datasets["source"].str.extract(r"(synthetic, in place of .+)")[0].dropna().unique()
+    names = sorted(words.removeprefix("synthetic, in place of ") for words in found)
+    return f"synthetic, in place of {', '.join(names)}" if names else ""
+
+
+def compose_page(
+    panels: dict[str, str], tables: Mapping[str, pd.DataFrame], selections: dict[str, dict]
+) -> "Figure":
+    """The page of some panels (letter -> panel), each drawn from what it selects."""
     from scscope.figures.composite import compose
 
-    drawn = {
-        letter: load_panel(panel)(select(scores, **selections[panel]))
-        for letter, panel in panels.items()
-    }
-    return compose(drawn)
+    return compose(
+        {letter: draw_panel(panel, tables, selections[panel]) for letter, panel in panels.items()}
+    )
 
 
 def _draw(figure, stem: Path) -> Path:

@@ -11,6 +11,7 @@ from matplotlib.collections import Collection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 from scscope.atomic import beside
 from scscope.figures.tables import ordered
@@ -121,16 +122,23 @@ def rasterise(figure: Figure, max_points: int = MAX_POINTS) -> None:
             artist.set_rasterized(True)
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out once and for all: every format, and every call, shows the same."""
+    rasterise(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    # The last digits that the solver gives differ from call to call, and names in files hang on them.
+    for axes in figure.axes:
+        axes.set_position(Bbox(axes.get_position().get_points().round(7)))
+
+
 @styled
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write a figure in the format of each path (.svg, .pdf, .png).
 
     Files are whole or not there; the same figure gives the same bytes.
     """
-    rasterise(figure)
-    # The layout is settled once: every format shows the same figure.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    settle(figure)
     for path in map(Path, paths):
         kind = path.suffix.removeprefix(".")
         if kind not in METADATA:

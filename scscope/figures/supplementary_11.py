@@ -42,7 +42,7 @@ def seconds_by_cells(scores: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_formatter(NullFormatter())
-    _time_axis(axes, scores["value"].dropna())
+    axes.set_ylim(*marks.decade(scores["value"].dropna()))
 
     series = scores[["name", "clusterer"]].drop_duplicates().sort_values(["clusterer", "name"])
     colours, handles = list(COLOURS.values()), []
@@ -58,15 +58,6 @@ def seconds_by_cells(scores: pd.DataFrame) -> Figure:
         notes += marks.not_drawn(scores)
     marks.legend(rest, handles, notes, columns=1)
     return figure
-
-
-def _time_axis(axes: Axes, seconds: pd.Series) -> None:
-    """Show all times, over a factor of ten at least, so that the axis always has a number."""
-    if seconds.empty:
-        return
-    low, high = seconds.min() / 1.3, seconds.max() * 1.3
-    widen = max(1.0, np.sqrt(10 / (high / low)))
-    axes.set_ylim(low / widen, high * widen)
 
 
 def _draw_times(axes: Axes, rows: pd.DataFrame, style: Style) -> str:

@@ -2,7 +2,6 @@
 
 from string import ascii_lowercase
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,6 @@ from scscope.figures.tables import (
     SCALES,
     levels,
     on_scale,
-    outcome,
     scales_of,
     seeds_text,
     with_names,
@@ -50,13 +48,13 @@ def imputation_by_sparsity(scores: pd.DataFrame) -> Figure:
     figure, cells, rest = _grid(len(metrics), len(scales))
     for i, metric in enumerate(metrics):
         of_metric = scores[scores["metric"] == metric]
-        high = _highest(of_metric)
+        high = marks.highest_mean(of_metric)
         for j, scale in enumerate(scales):
             axes = cells[i][j]
             rows = on_scale(of_metric, scale)
             marks.level_axis(axes, axis)
             marks.value_axis(axes, 0, high, failures=failures)
-            _draw_means(axes, rows[~rows["control"]], axis, looks)
+            marks.draw_means(axes, rows[~rows["control"]], axis, looks)
             last = j == len(scales) - 1
             marks.reference_lines(axes, rows[rows["control"]], axis, named=last)
             if j == 0:
@@ -81,30 +79,6 @@ def _grid(n_rows: int, n_columns: int) -> tuple[Figure, list[list[Axes]], Axes]:
     grid = figure.add_gridspec(len(heights), n_columns, height_ratios=heights)
     cells = [[figure.add_subplot(grid[i, j]) for j in range(n_columns)] for i in range(n_rows)]
     return figure, cells, figure.add_subplot(grid[-1, :])
-
-
-def _highest(rows: pd.DataFrame) -> float:
-    """Upper end of the axis: the largest mean + s.d., of controls too, at a round number."""
-    spread = rows.groupby(["method", "dataset"])["value"].agg(["mean", "std"]).fillna(0)
-    high = spread.sum(axis=1).max()
-    step = 10 ** np.floor(np.log10(high)) / 2 if high > 0 else 1
-    return float(np.ceil(high / step) * step) or 1.0
-
-
-def _draw_means(axes: Axes, rows: pd.DataFrame, axis: pd.Series, looks: dict[str, Style]) -> None:
-    names = [name for name in looks if name in set(rows["name"])]
-    for offset, name in zip(marks.slots(len(names)), names, strict=True):
-        style, points = looks[name], []
-        for dataset, group in rows[rows["name"] == name].groupby("dataset"):
-            result, x = outcome(group), axis.index.get_loc(dataset) + offset
-            marks.mark_failures(axes, x, result, style)
-            if len(result.values):
-                sd = result.values.std(ddof=1) if len(result.values) > 1 else 0
-                points.append((x, result.values.mean(), sd))
-        if points:
-            x, mean, sd = np.array(sorted(points)).T
-            look = {"color": style.colour, "marker": style.marker, "elinewidth": 0.6}
-            axes.errorbar(x, mean, sd, **look, markersize=2.8, markeredgewidth=0, label=name)
 
 
 def _draw_legend(

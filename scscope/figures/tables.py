@@ -1,11 +1,15 @@
 """Order, names and outcomes of the benchmark's scores, shared by figures and report."""
 
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from scscope.settings import Settings, settings_of
 
 # Registered methods in the order in which they are listed everywhere, with their names in the
 # paper. Users' own methods follow in alphabetical order.
@@ -125,9 +129,44 @@ def rank(name: str, order: dict) -> tuple:
 
 
 def natural(text: str) -> list:
-    """Sort key that puts "T = 2" before "T = 10"."""
+    """Sort key that puts "T = 2" before "T = 10"; no two texts have the same ("1" and "01")."""
     parts = re.split(r"(\d+)", str(text))
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    key = [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [*key, (-2, str(text))]
+
+
+def words(status: str) -> str:
+    """A status as people say it: "out of memory"."""
+    return str(status).replace("_", " ")
+
+
+def entries_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Methods of a table of scores or runs in the order of the benchmark, controls last."""
+    entries = with_names(table.assign(clusterer="")).drop_duplicates("method")
+    columns = ["name", "use", "scale", "method", "label", "control"]
+    return ordered(entries[columns]).sort_values("control", kind="stable")
+
+
+def datasets_of(table: pd.DataFrame) -> list[str]:
+    """Datasets of a table in their natural order."""
+    return sorted(set(table["dataset"].astype(str)), key=natural)
+
+
+def problems(statuses: pd.Series) -> str:
+    """Runs that are not ok, such as "timeout" where all are, or "2/3 timeout"."""
+    counts = statuses[statuses != "ok"].value_counts().sort_index()
+    if len(counts) == 1 and counts.iloc[0] == len(statuses):
+        return words(counts.index[0])
+    return ", ".join(f"{n}/{len(statuses)} {words(status)}" for status, n in counts.items())
+
+
+def kind_of(statuses: pd.Series) -> str:
+    """What became of some runs: "ok", "partial", "failed", or "not-applicable"."""
+    if (statuses == "ok").all():
+        return "ok"
+    if (statuses == "not_applicable").all():
+        return "not-applicable"
+    return "partial" if (statuses == "ok").any() else "failed"
 
 
 def clusterers_of(scores: pd.DataFrame) -> list[str]:
@@ -162,6 +201,52 @@ def of_clusterer(scores: pd.DataFrame, clusterer: str) -> pd.DataFrame:
     return scores[scores["clusterer"].isin([clusterer, "given", ""])]
 
 
+def resolved(use: str, params: Mapping) -> dict:
+    """All settings of a fit of scScope or AE: its preset's, but for what its entry, or the method, changes.
+
+    Parameters
+    ----------
+    use
+        Registered method: AE has one pass, whatever the preset.
+    params
+        Of an entry of the config; its preset is the paper's if it names none. Parameters that are
+        none of `scscope.settings.Settings` are left out.
+
+    Returns
+    -------
+    dict
+        Value of each setting by its name; empty if they are refused: then the fits have failed, and
+        say why.
+    """
+    known = asdict(Settings())
+    own = {name: value for name, value in params.items() if name in known}
+    if use == "ae":
+        own["n_steps"] = 1
+    try:
+        return asdict(settings_of(params.get("preset", "paper"), **own))
+    except (ValueError, TypeError):
+        return {}
+
+
+def runs_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run behind some scores: what it took does not depend on how it was scored."""
+    return scores.drop_duplicates(["dataset", "method", "seed"])
+
+
+def cost_as_score(scores: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """What the runs behind some scores took, as scores without a clusterer.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of a study.
+    cost
+        Column "seconds" or "peak_rss_mb": of the whole fit.
+    """
+    runs = runs_of(scores)
+    return runs.assign(clusterer="", metric=cost, value=runs[cost].astype(float))
+
+
 def levels(scores: pd.DataFrame) -> pd.Series:
     """Mean sparsity in % of each dataset, in ascending order; NaN, last, where it is unknown."""
     sparsity = scores.get("sparsity", pd.Series(np.nan, index=scores.index))
@@ -178,10 +263,28 @@ def seeds_text(rows: pd.DataFrame) -> str:
     return f"n = {amount} seed{'' if n.max() == 1 else 's'}"
 
 
-def paper_fig1c() -> pd.DataFrame:
-    """The paper's values, digitised from its Fig. 1c: quartiles and extremes of the ARI.
+def setting(table: pd.DataFrame, name: str, default: float = np.nan) -> pd.Series:
+    """A number among the `params` of each row, `default` where they do not name it.
 
-    One row per sparsity (in %) and method, with `use` as in the benchmark.
+    Parameters
+    ----------
+    table
+        Scores, whose `params` are the method's, or datasets, whose `params` are the simulation's.
     """
-    table = pd.read_csv(Path(__file__).with_name("reference") / "fig1c.csv", comment="#")
+    params = table.get("params", pd.Series("", index=table.index))
+    values = [json.loads(text or "{}").get(name, default) for text in params]
+    return pd.Series(values, index=table.index, dtype=float)
+
+
+def paper_values(figure: str) -> pd.DataFrame:
+    """The paper's values, digitised from one of its figures, with `use` as in the benchmark.
+
+    Parameters
+    ----------
+    figure
+        Such as "fig1c". Boxes are `q1`, `median` (`value` where there are no boxes), `q3`, `low` and
+        `high`, these two the extremes; what the values are stands at the head of the file.
+    """
+    table = pd.read_csv(Path(__file__).with_name("reference") / f"{figure}.csv", comment="#")
+    table = table.rename(columns={"whisker_min": "low", "whisker_max": "high"})
     return table.assign(use=table["method"].map({name: use for use, name in METHODS.items()}))

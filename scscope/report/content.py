@@ -7,12 +7,16 @@ import pandas as pd
 from scscope.figures.tables import (
     CLUSTERERS,
     clusterers_of,
+    datasets_of,
+    entries_of,
+    kind_of,
     natural,
     of_clusterer,
-    ordered,
     outcome,
+    problems,
     rank,
     with_names,
+    words,
 )
 from scscope.metrics import METRICS
 
@@ -56,23 +60,6 @@ class Table:
     rows: list[tuple]
 
 
-def words(status: str) -> str:
-    """A status as people say it: "out of memory"."""
-    return str(status).replace("_", " ")
-
-
-def entries_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Methods of a table of scores or runs in the order of the benchmark, controls last."""
-    entries = with_names(table.assign(clusterer="")).drop_duplicates("method")
-    columns = ["name", "use", "scale", "method", "label", "control"]
-    return ordered(entries[columns]).sort_values("control", kind="stable")
-
-
-def datasets_of(table: pd.DataFrame) -> list[str]:
-    """Datasets of a table in their natural order."""
-    return sorted(set(table["dataset"].astype(str)), key=natural)
-
-
 def number(value: float, metric: str) -> str:
     """A score in as many digits as it deserves."""
     digits = 1 if metric in WHOLE else 3
@@ -88,23 +75,6 @@ def title_of(metric: str) -> str:
     """A metric as the head of a table."""
     title = METRICS[metric].title if metric in METRICS else metric
     return title[:1].upper() + title[1:]
-
-
-def problems(statuses: pd.Series) -> str:
-    """Runs that are not ok, such as "timeout" where all are, or "2/3 timeout"."""
-    counts = statuses[statuses != "ok"].value_counts().sort_index()
-    if len(counts) == 1 and counts.iloc[0] == len(statuses):
-        return words(counts.index[0])
-    return ", ".join(f"{n}/{len(statuses)} {words(status)}" for status, n in counts.items())
-
-
-def kind_of(statuses: pd.Series) -> str:
-    """Kind of a cell: see `Cell`."""
-    if (statuses == "ok").all():
-        return "ok"
-    if (statuses == "not_applicable").all():
-        return "not-applicable"
-    return "partial" if (statuses == "ok").any() else "failed"
 
 
 def score_cell(rows: pd.DataFrame, metric: str) -> Cell:

@@ -5,10 +5,12 @@ import re
 
 import pandas as pd
 
+from scscope.gather import COST
+
 # A spreadsheet runs a text that begins so as a formula.
 FORMULA = re.compile(r"^[=+\-@\t\r]")
 NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
-# Of the scores: what a figure shows. Costs and hashes stand in the tables of the run.
+# Of the scores: what a figure shows. Hashes, and most costs, stand in the tables of the run alone.
 SHOWN = [
     *("dataset", "method", "label", "scale", "control", "seed", "clusterer", "metric", "value"),
     *("status", "n_cells", "sparsity"),
@@ -31,7 +33,12 @@ def plain_cell(value):
     return value
 
 
-def shown_scores(scores: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """The scores behind a figure: rows of its metrics (all, if none is named), without costs."""
+def shown_scores(
+    scores: pd.DataFrame, metrics: tuple[str, ...], *, costs: bool = False
+) -> pd.DataFrame:
+    """The scores behind a figure: rows of its metrics (all, if none is named).
+
+    With `costs`, what their runs took stands beside them.
+    """
     rows = scores[scores["metric"].isin(metrics)] if metrics else scores
-    return rows[[name for name in SHOWN if name in rows]]
+    return rows[[name for name in SHOWN + COST * costs if name in rows]]

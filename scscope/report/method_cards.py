@@ -1,13 +1,10 @@
 """Method cards of the report: what was run under a name, on which input, with which settings."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import pandas as pd
 
-from scscope.figures.tables import SCALES
-from scscope.report.content import entries_of
-from scscope.settings import PRESETS, Settings, settings_of
+from scscope.figures.tables import SCALES, entries_of, resolved
 
 NOT_STATED = "not stated"
 
@@ -40,7 +37,9 @@ def method_cards(
         facts = [("uses", entry.use), ("input", scale_words(entry.scale))]
         facts += [("settings", words_of(settings) or "none to choose")]
         if preset := settings.get("preset"):
-            facts.append((f"preset {preset}", words_of(resolved(entry.use, settings))))
+            full = resolved(entry.use, settings)
+            shown = {name: value for name, value in full.items() if value not in ((), None)}
+            facts.append((f"preset {preset}", words_of(shown)))
         facts.append(("fitted to", cells_words(said.get("fit_on"))))
         tried = said.get("tuning_budget", budget)
         facts.append(("tuning budget", NOT_STATED if tried is None else str(tried)))
@@ -77,18 +76,6 @@ def budgets_in_words(cards: list[dict]) -> str:
 def cells_words(n_fitted: int | None) -> str:
     """On which cells a method is fitted."""
     return "all cells" if n_fitted is None else f"{n_fitted:,} at random; the others by an SVM"
-
-
-def resolved(use: str, settings: Mapping) -> dict:
-    """All settings of a fit: those of the preset, but for what the entry, or the method, changes."""
-    if settings["preset"] not in PRESETS:
-        return {}
-    known = asdict(Settings())
-    own = {name: value for name, value in settings.items() if name in known}
-    if use == "ae":  # one pass, whatever the preset
-        own["n_steps"] = 1
-    full = asdict(settings_of(settings["preset"], **own))
-    return {name: value for name, value in full.items() if value not in ((), None)}
 
 
 def scale_words(scale: str) -> str:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import jinja2
 import pandas as pd
@@ -14,6 +15,7 @@ from scscope.report import cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
 from scscope.report.downloads import csv_uri, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
+from scscope.report.supplementary_tables import TITLES, short
 from scscope.report.verdicts import headline, stability_words, verdicts
 from scscope.version import __version__
 
@@ -32,7 +34,7 @@ class Drawing:
     svg, png
         The drawing in both formats.
     table
-        What it was drawn from.
+        What it was drawn from; None for a scheme.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Drawing:
     caption: str
     svg: bytes
     png: bytes
-    table: pd.DataFrame
+    table: pd.DataFrame | None
 
 
 def render(
@@ -55,6 +57,7 @@ def render(
     versions: Mapping[str, str],
     claims: pd.DataFrame | None = None,
     agreement: pd.DataFrame | None = None,
+    supplementary_tables: Mapping[str, pd.DataFrame] = MappingProxyType({}),
 ) -> str:
     """Write the report as one self-contained HTML page.
 
@@ -76,6 +79,8 @@ def render(
         Table of verdicts, all text; None where no claims were judged.
     agreement
         Table of how far orders of methods agree.
+    supplementary_tables
+        As `scscope.report.supplementary_tables` makes them, all text.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -105,8 +110,8 @@ def render(
                 "title": panel.title,
                 "caption": panel.caption,
                 "image": image(panel.svg, panel.png),
-                "csv": csv_uri(panel.table),
-                "n_rows": len(panel.table),
+                "csv": "" if panel.table is None else csv_uri(panel.table),
+                "n_rows": 0 if panel.table is None else len(panel.table),
             }
             for panel in panels
         ],
@@ -118,6 +123,18 @@ def render(
                 ("claims", claims),
             )
             if table is not None
+        ],
+        supplementary_tables=[
+            {
+                "name": name,
+                "title": TITLES[name],
+                "csv": csv_uri(table),
+                "n_rows": len(table),
+                "columns": list(table),
+                "rows": table.to_numpy().tolist(),
+                "short": short(table, table.columns[0]) if "parameter" in table else [],
+            }
+            for name, table in supplementary_tables.items()
         ],
         score_rows=rows,
         choices={

@@ -84,7 +84,10 @@ def test_wrong_combinations_are_refused_in_words(entry, message):
         ({"command": "x {input} {output}", "params": {"k": 1}}, "does not name {k}, so it would"),
         ({"command": "x {input} {output}", "conda": "e.yaml"}, "there is no file 'e.yaml'"),
         ({"latent": "{dataset}_{seed}.csv"}, "no file 'tiny_0.csv', nor 1 others like it"),
-        ({"latent": "e.csv", "method": "pca"}, "method: 'pca' is what a registered method is called"),
+        (
+            {"latent": "e.csv", "method": "pca"},
+            "method: 'pca' is what a registered method is called",
+        ),
         ({"latent": "{sede}.csv"}, "unknown placeholder {sede}. Allowed: {dataset}, {seed}."),
     ],
 )

@@ -11,14 +11,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from matplotlib.testing.compare import compare_images
 
-from scscope.figures import COMPOSITES, PANELS, load_panel, panels_of, style
+from scscope.figures import COMPOSITES, PANELS, load_panel, marks, panels_of, style
 from scscope.figures.composite import compose
-from scscope.figures.redraw import redraw
+from scscope.figures.redraw import compose_page, draw_panel, redraw, stand_ins
 from scscope.figures.style import MM, WIDTH, save
 from scscope.gather import panel_table, read_panels, write_table
-from tests.unit.test_figures import synthetic
+from tests.unit.tables_of_panels import EXAMPLES, draw_example
+from tests.unit.test_figures import further, synthetic
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "tests/data/figures"
@@ -39,7 +41,9 @@ def picture(name: str, path: Path, table: pd.DataFrame) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(style.RC, "font.family", ["DejaVu Sans"])
         patch.setitem(style.RC, "savefig.dpi", DPI)
-        save(load_panel(name)(table), [path])
+        plain = name not in EXAMPLES
+        figure = load_panel(name)(table, **further(name)) if plain else draw_example(name)
+        save(figure, [path])
 
 
 @pytest.mark.parametrize("name", PANELS)
@@ -61,8 +65,6 @@ def test_every_picture_is_of_a_panel():
 
 def block(width: float, height: float, *letters: str) -> Figure:
     figure = Figure((width * MM, height * MM))
-    from scscope.figures import marks
-
     for i, letter in enumerate(letters):
         axes = figure.add_axes([0.3, 0.2 + 0.4 * i, 0.5, 0.2], label=letter)
         marks.letter(axes, letter, titled=False)
@@ -123,8 +125,66 @@ def test_a_page_is_vector_with_its_fonts_and_always_the_same(tmp_path):
 def test_panels_of_a_page_are_those_that_are_drawn():
     assert panels_of("figure_1", ["figure_1c", "overview"]) == {"c": "figure_1c"}
     assert panels_of("figure_2", ["figure_1c"]) == {}
-    known = {panel for page in COMPOSITES.values() for panel in page.values()}
-    assert {name for name in PANELS if name.startswith("figure_")} <= known
+    assert panels_of("supplementary_7", ["supplementary_7c", "supplementary_7a"]) == {
+        "a": "supplementary_7a",
+        "c": "supplementary_7c",
+    }
+
+
+PAPER = [*(f"figure_{i}" for i in range(1, 4)), *(f"supplementary_{i}" for i in range(1, 16))]
+
+
+def test_every_figure_of_the_paper_is_a_page_or_a_panel_and_never_both():
+    lettered = {panel for page in COMPOSITES.values() for panel in page.values()}
+    assert set(COMPOSITES) <= set(PAPER)
+    assert not set(COMPOSITES) & set(PANELS)
+    of_paper = {name for name in PANELS if name.startswith(("figure_", "supplementary_"))}
+    assert of_paper <= lettered | set(PAPER)
+
+
+def datasets_of_run() -> pd.DataFrame:
+    """Two datasets, of which one stands for data that are not there."""
+    sources = ["splat", "splat, synthetic, in place of brain"]
+    shape = {"n_cells": 500, "n_genes": 400, "n_batches": 0}
+    return pd.DataFrame({"dataset": ["mid_1", "mid_2"], "source": sources, **shape})
+
+
+def stamps(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.texts if text.get_gid() == marks.STAMP]
+
+
+@pytest.mark.parametrize("panel", ["supplementary_11", "supplementary_6"])
+def test_figures_of_data_that_stand_for_others_are_stamped(panel):
+    selection = dict.fromkeys(("datasets", "methods", "seeds", "metrics", "clusterers"), [])
+    tables = {"scores": scores(), "datasets": datasets_of_run()}
+    plain = draw_panel(panel, tables, {**selection, "datasets": ["mid_1"]})
+    assert stamps(plain) == []
+    both = {**selection, "datasets": ["mid_1", "mid_2"]}
+    figure = draw_panel(panel, tables, both)
+    assert stamps(figure) == ["synthetic, in place of brain"]
+    figure.draw_without_rendering()
+    box, page = figure.texts[-1].get_window_extent(), figure.bbox
+    assert box.x0 >= page.x0
+    assert box.x1 <= page.x1
+    page = compose_page({"a": panel, "b": panel}, tables, {panel: both})
+    assert [stamps(artist.panel) for artist in page.artists] == 2 * [stamps(figure)]
+
+
+def test_a_stamp_is_seen_and_what_is_under_it_still_read(tmp_path):
+    figure = Figure((2, 1), facecolor="white")
+    marks.stamp(figure, "synthetic, in place of brain")
+    save(figure, [tmp_path / "a.png"])
+    pixels = imread(tmp_path / "a.png")[..., :3]
+    assert (pixels.min(axis=2) < 0.9).mean() > 0.01  # seen
+    assert pixels.max(axis=2).min() > 0.8  # pale: black type under it stays the darkest
+
+
+def test_data_that_stand_for_others_are_named_once_each():
+    table = datasets_of_run()
+    assert stand_ins(table[:1]) == ""
+    assert stand_ins(pd.concat([table, table])) == "synthetic, in place of brain"
+    more = table.assign(source="splat, synthetic, in place of lung")
+    assert stand_ins(pd.concat([more, table])) == "synthetic, in place of brain, lung"
 
 
 def kept_run(folder: Path) -> Path:
@@ -135,6 +195,7 @@ def kept_run(folder: Path) -> Path:
         seconds=1.0, peak_rss_mb=1.0, data_hash="x", clusterer=lambda t: t["clusterer"].fillna("")
     )
     write_table(table, run / "scores.tsv")
+    write_table(datasets_of_run(), run / "datasets.tsv")
     selection = {
         "datasets": ["mid_1", "mid_2"],
         "methods": sorted(set(table["method"])),

@@ -21,9 +21,10 @@ from scscope.claims.judge import COLUMNS
 from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
-from scscope.report.downloads import csv_uri
+from scscope.report.downloads import csv_uri, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
 from scscope.report.render import MAX_SVG, SCRIPT, image
+from scscope.report.supplementary_tables import supplementary_tables
 from scscope.report.verdicts import headline, stability_words, verdicts
 from tests.conftest import need
 
@@ -155,6 +156,13 @@ def claims(**changes) -> pd.DataFrame:
 AGREEMENT = pd.DataFrame(
     {"study": ["main"], "changed": ["scale"], "n_pairs": [27], "mean_tau": [0.11]}
 ).assign(lowest_tau=-1, highest_tau=1, same_winner=0.5)
+
+
+def supplementary() -> dict[str, pd.DataFrame]:
+    methods = {"pca_log": {"use": "pca", "scale": "log", "params": {"n_latent": 7}}}
+    splat = {"n_cells": 10, "n_genes": 5, "dropout_mid": 3}
+    datasets = {"<b>": {"source": "splat", "params": splat}}
+    return supplementary_tables({"methods": methods, "datasets": datasets}, tables()["runs"])
 
 
 def page(hostile: str = "Mine", panels: tuple = (), cards: tuple = (card(),), **more) -> str:
@@ -586,3 +594,42 @@ def test_a_reader_sorts_and_filters_without_an_error(chromium, server, tmp_path)
     assert said["choice"] == ["PhenoGraph"] * 3
     assert said["none"] == 0
     assert said["broken"] == []
+
+
+def test_supplementary_tables_are_shown_and_can_be_saved():
+    html = render(
+        title="x",
+        panels=[],
+        cards=[],
+        config={},
+        versions={},
+        **tables(),
+        supplementary_tables={name: table.astype(str) for name, table in supplementary().items()},
+    )
+    for number, what in ((1, "methods"), (2, "hyperparameters"), (3, "simulation settings")):
+        assert f"Supplementary Table {number}: {what}" in html
+        assert f'download="supplementary_table_{number}.csv"' in html
+    assert "n_latent 7" in html
+    assert "dropout_mid 3" in html
+    assert "<code><b></code>" not in html
+    saved = re.search(
+        r'supplementary_table_2.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)', html
+    )
+    table = pd.read_csv(io.BytesIO(base64.b64decode(saved[1])))
+    assert table.loc[table["parameter"] == "n_latent", "value"].tolist() == ["7"]
+
+
+def test_a_scheme_has_no_table_behind_it():
+    svg, png = block(CYAN)
+    scheme = Drawing("figure_1a", "Scheme", "Caption.", svg, png, None)
+    html = render(title="x", panels=[scheme], cards=[], config={}, versions={}, **tables())
+    assert 'id="figure_1a"' in html
+    assert "Table behind it" not in html
+
+
+def test_the_table_behind_a_panel_of_costs_has_them():
+    row = {"dataset": "d", "metric": "ari", "value": 0.5, "seconds": 3.0, "peak_rss_mb": 9.0}
+    scores = pd.DataFrame([row, {**row, "metric": "ami"}])
+    assert list(shown_scores(scores, ("ari",))) == ["dataset", "metric", "value"]
+    shown = shown_scores(scores, ("ari",), costs=True)
+    assert shown[["metric", "seconds", "peak_rss_mb"]].values.tolist() == [["ari", 3.0, 9.0]]

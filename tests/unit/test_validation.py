@@ -104,7 +104,7 @@ def test_the_configs_that_we_ship_are_right():
         ({"studies__main__metrics": ["arj"]}, "studies.main.metrics.0: unknown value 'arj'."),
         ({"studies__main__seeds": [-1]}, "studies.main.seeds.0: -1 is less than the minimum of 0"),
         ({"studies__main__seeds": []}, "studies.main.seeds: [] should be non-empty"),
-        ({"studies__main__panels": ["figure_1"]}, "Did you mean 'figure_1c'?"),
+        ({"studies__main__panels": ["figure1c"]}, "Did you mean 'figure_1c'?"),
         ({"studies__main__threads": 3}, "unknown key 'threads'."),
     ],
 )

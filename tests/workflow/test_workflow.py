@@ -20,7 +20,8 @@ def scores_of(checkout):
 def test_everything_is_there_in_the_end(finished):
     tables = finished.results / "tables"
     gathered, compared = ["datasets", "runs", "scores"], ["comparisons", "mean_ranks", "panels"]
-    names = [*gathered, *compared, "rank_agreement", "rank_stability"]
+    of_config = [f"supplementary_table_{number}" for number in (1, 2, 3)]
+    names = [*gathered, *compared, *of_config, "rank_agreement", "rank_stability"]
     assert {path.name for path in tables.iterdir()} == {f"{name}.tsv" for name in names}
     figures = {path.name for path in (finished.results / "figures").iterdir()}
     assert figures == {
@@ -55,7 +56,7 @@ def test_every_job_leaves_a_log_and_a_benchmark(finished):
         places.append(sorted(map(str, found)))
     assert places[0] == places[1]
     stages = {place.split("/")[0] for place in places[0]}
-    local = {"gather", "compare", "write_report", "conclude"}
+    local = {"gather", "compare", "write_tables", "write_report", "conclude"}
     assert stages == {"simulate", "fit", "evaluate", "draw", "draw_page", *local}
 
 

@@ -31,6 +31,7 @@ from scscope.methods.own.entries import (
     params_of_entry,
 )
 from scscope.metrics import METRICS
+from scscope.report.supplementary_tables import TITLES
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
 from scscope.validation import not_writable, schema_errors, unknown_name
@@ -72,7 +73,7 @@ CLAIMS = [config["claims"]] if "claims" in config else []
 # Scores of the authors' program, where this checkout has them.
 RELEASED = [path for path in [ROOT / "results/reference/equivalence/scores.tsv"] if path.exists()]
 COMPARISONS = ["comparisons", "rank_stability", "rank_agreement", "mean_ranks", "panels"]
-TABLES = ["scores", "runs", "datasets", *COMPARISONS, *(["claims"] if CLAIMS else [])]
+TABLES = ["scores", "runs", "datasets", *COMPARISONS, *TITLES, *(["claims"] if CLAIMS else [])]
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
 # Figures of the paper of which at least one panel is drawn.

@@ -1,6 +1,8 @@
 rule draw:
     input:
         scores="<results>/tables/scores.tsv",
+        datasets="<results>/tables/datasets.tsv",
+        mean_ranks="<results>/tables/mean_ranks.tsv",
     output:
         svg="<results>/figures/{panel}.svg",
         pdf="<results>/figures/{panel}.pdf",
@@ -26,6 +28,8 @@ rule draw:
 rule draw_page:
     input:
         scores="<results>/tables/scores.tsv",
+        datasets="<results>/tables/datasets.tsv",
+        mean_ranks="<results>/tables/mean_ranks.tsv",
     output:
         svg="<results>/figures/{page}.svg",
         pdf="<results>/figures/{page}.pdf",

@@ -16,6 +16,7 @@ rule gather:
         "../../envs/base.yaml"
     params:
         code=code_of("gather"),
+        datasets=lookup("datasets", within=config),
         methods=lookup("methods", within=config),
     message:
         "Gather scores, runs and datasets"

@@ -1,3 +1,25 @@
+# Supplementary Tables 1 to 3, from the config; only versions come from the runs.
+rule write_tables:
+    input:
+        runs="<results>/tables/runs.tsv",
+    output:
+        **{table: f"<results>/tables/{table}.tsv" for table in TITLES},
+    log:
+        "<logs>/write_tables.log",
+    benchmark:
+        "<benchmarks>/write_tables.tsv"
+    localrule: True
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=code_of("write_tables"),
+        settings={kind: config[kind] for kind in ("methods", "datasets")},
+    message:
+        "Write Supplementary Tables 1 to 3"
+    script:
+        "../scripts/write_tables.py"
+
+
 rule write_report:
     input:
         figures=collect("<results>/figures/{panel}.svg", panel=STUDY_OF),
@@ -8,6 +30,7 @@ rule write_report:
         rank_stability="<results>/tables/rank_stability.tsv",
         rank_agreement="<results>/tables/rank_agreement.tsv",
         claims=collect("<results>/tables/{table}.tsv", table=TABLES[-1:] if CLAIMS else []),
+        supplementary_tables=rules.write_tables.output,
         cards=cards_of_all_data(),
     output:
         report="<results>/report.html",

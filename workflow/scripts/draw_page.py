@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from scscope.figures.redraw import compose_page
+from scscope.figures.redraw import compose_page, read_tables
 from scscope.figures.style import save
-from scscope.gather import read_table
 from scscope.log import log_to
 from scscope.run.exclusive import stay_beside_others
 
@@ -13,5 +12,5 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 stay_beside_others()
-scores = read_table(snakemake.input.scores)
-save(compose_page(snakemake.params.panels, scores, snakemake.params.selections), snakemake.output)
+tables = read_tables(**snakemake.input)
+save(compose_page(snakemake.params.panels, tables, snakemake.params.selections), snakemake.output)

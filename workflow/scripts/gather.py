@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 stay_beside_others()
-datasets = dataset_table(map(Path, snakemake.input.cards))
+datasets = dataset_table(map(Path, snakemake.input.cards), snakemake.params.datasets)
 runs = run_table(map(Path, snakemake.input.statuses), snakemake.params.methods)
 scores = score_table(map(Path, snakemake.input.scores), runs)
 for table, path in zip((datasets, runs, scores), ("datasets", "runs", "scores"), strict=True):

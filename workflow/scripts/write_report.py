@@ -12,6 +12,7 @@ from scscope.gather import read_table, read_texts, select, versions_of
 from scscope.log import log_to
 from scscope.report import Drawing, render, summary
 from scscope.report.downloads import shown_scores
+from scscope.report.supplementary_tables import TITLES
 from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "dataset
 stability = read_table(inputs.rank_stability)
 
 
-def behind(panel: str) -> pd.DataFrame:
-    """The table that a panel shows."""
+def behind(panel: str) -> pd.DataFrame | None:
+    """The table that a panel shows; None for a scheme."""
     study = snakemake.params.study_of[panel]
+    if not PANELS[panel].table:
+        return None
     if PANELS[panel].table == "rank_stability":
         return stability[stability["study"] == study]
     scores = select(tables["scores"], **snakemake.params.selections[study])
-    return shown_scores(scores, PANELS[panel].metrics)
+    return shown_scores(scores, PANELS[panel].metrics, costs=PANELS[panel].costs)
 
 
 figures = zip(
@@ -51,6 +54,9 @@ html = render(
     ],
     claims=read_texts(inputs.claims[0]) if inputs.claims else None,
     agreement=read_table(inputs.rank_agreement),
+    supplementary_tables=dict(
+        zip(TITLES, map(read_texts, inputs.supplementary_tables), strict=True)
+    ),
     cards=[json.loads(Path(card).read_text()) for card in inputs.cards],
     config=config,
     versions=versions_of(tables["runs"]),
