@@ -68,6 +68,11 @@ class Unrolled:
     n_weights: int
     n_codes: int
 
+    def tall(self, n: int) -> float:
+        """Height of a box in mm: by the logarithm of its columns; the largest is `TALL`."""
+        most = max(self.n_genes, *(layer.n_out for layer in self.passes[0]))
+        return TALL * float(np.log(n + 1) / np.log(most + 1))
+
 
 @styled
 def unrolled(scores: pd.DataFrame, datasets: pd.DataFrame) -> Figure:
@@ -172,7 +177,7 @@ def draw(network: Unrolled, settings: Settings, dataset: str) -> Figure:
     for t, layers in enumerate(network.passes):
         y = _middle(t)
         words(axes, 2, y, f"Pass {t + 1}", ha="left", fontweight="bold")
-        _draw_pass(axes, x, y, layers, network.n_genes, t + 1)
+        _draw_pass(axes, x, y, network, t + 1)
         _draw_code_line(axes, code, t, network)
         if t + 1 < len(network.passes):
             _draw_return(axes, x[len(layers)], x[0], t, settings)
@@ -182,11 +187,6 @@ def draw(network: Unrolled, settings: Settings, dataset: str) -> Figure:
 
 def _middle(t: int) -> float:
     return TOP + t * (TALL + GAP) + TALL / 2
-
-
-def _tall(n: int, n_genes: int) -> float:
-    """Height of a box: by the logarithm of its columns."""
-    return TALL * np.log(n + 1) / np.log(n_genes + 1)
 
 
 def _last_of(part: str, layers: list[Layer]) -> int:
@@ -211,8 +211,9 @@ def _draw_headings(axes: Axes, x: np.ndarray, layers: list[Layer]) -> None:
 def _draw_correction(axes: Axes, before: float, after: float, network: Unrolled) -> None:
     """The input as observed, and how it loses the effect of its batch."""
     y, middle = _middle(0), (before + after) / 2
-    box(axes, before, y, BAR, TALL, INPUT)
-    _name_value(axes, before, y, TALL, "x̃", network.n_genes)
+    tall = network.tall(network.n_genes)
+    box(axes, before, y, BAR, tall, INPUT)
+    _name_value(axes, before, y, tall, "x̃", network.n_genes)
     arrow(axes, [(before + BAR / 2, y), (after - BAR / 2, y)])
     words(axes, middle, 3.5, "Batch correction", fontweight="bold", color=GREY)
     axes.plot((before, after - 0.5 * BAR), (6, 6), color=GREY, linewidth=1.2)
@@ -222,18 +223,18 @@ def _draw_correction(axes: Axes, before: float, after: float, network: Unrolled)
     )
 
 
-def _draw_pass(axes: Axes, x: np.ndarray, y: float, layers: list[Layer], n_genes: int, t: int):
+def _draw_pass(axes: Axes, x: np.ndarray, y: float, network: Unrolled, t: int) -> None:
     """The input of pass `t` at x[0], and its layers, each with what comes out of it."""
+    layers, before = network.passes[t - 1], network.tall(network.n_genes)
     filled = f"x + {_raised('v', t - 1)}" if t > 1 else "x"
-    box(axes, x[0], y, BAR, TALL, INPUT)
-    _name_value(axes, x[0], y, TALL, filled, n_genes)
+    box(axes, x[0], y, BAR, before, INPUT)
+    _name_value(axes, x[0], y, before, filled, network.n_genes)
     parts = list(dict.fromkeys(layer.part for layer in layers))
-    before = TALL
     for i, layer in enumerate(layers):
         is_last = _last_of(layer.part, layers) == i
         is_code = layer.part == "encode" and is_last
         colour = _look(layer.part, parts.index(layer.part))[1]
-        tall = _tall(layer.n_out, n_genes)
+        tall = network.tall(layer.n_out)
         ends = (x[i] + BAR / 2, y), (x[i + 1] - BAR / 2, y)
         funnel(axes, *ends, (before, tall), colour)
         _name_layer(axes, (x[i] + x[i + 1]) / 2, y, layer)
@@ -281,7 +282,7 @@ def _draw_return(axes: Axes, start: float, end: float, t: int, settings: Setting
         "imputation": f"mask: ReLU({imputed}) where x is 0, and x elsewhere",
         "sum": f"mask: ReLU(x̃ − B e + {imputed}) where x̃ is 0, and x elsewhere",
     }[settings.rectify]
-    words(axes, start - 3, y - 1.8, how, ha="right", **SMALL)
+    words(axes, start - 1, y + 1.8, how, ha="right", **SMALL)
 
 
 def _draw_end(axes: Axes, x: float, network: Unrolled, settings: Settings, dataset: str) -> None:

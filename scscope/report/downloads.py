@@ -1,7 +1,9 @@
 """Tables inside the page, to be saved from it: CSV that a spreadsheet takes for data."""
 
 import base64
+import gzip
 import re
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -16,12 +18,41 @@ SHOWN = [
     *("status", "n_cells", "sparsity"),
 ]
 DIGITS = 6
+MAX_PLAIN = 100_000  # bytes; a longer table is compressed, so that the page stays small
 
 
-def csv_uri(table: pd.DataFrame) -> str:
-    """A table as a data URI of CSV; no cell of it is a formula."""
-    text = table.map(plain_cell).rename(columns=plain_cell).to_csv(index=False)
-    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+@dataclass(frozen=True)
+class Download:
+    """A table that can be saved from the page.
+
+    Parameters
+    ----------
+    file
+        Name of the file, which ends with .csv, or with .csv.gz where it is long.
+    uri
+        Its content.
+    n_rows
+        Rows of the table.
+    """
+
+    file: str
+    uri: str
+    n_rows: int
+
+
+def download(name: str, table: pd.DataFrame) -> Download:
+    """A table as a file of CSV; no cell of it is a formula."""
+    csv = table.map(plain_cell).rename(columns=plain_cell).to_csv(index=False).encode()
+    if len(csv) <= MAX_PLAIN:
+        return Download(f"{name}.csv", data_uri("text/csv;charset=utf-8", csv), len(table))
+    # Without a time, so that the same table is the same file.
+    packed = gzip.compress(csv, mtime=0)
+    return Download(f"{name}.csv.gz", data_uri("application/gzip", packed), len(table))
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Content that stands in the page itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def plain_cell(value):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,15 @@ import yaml
 
 from scscope.report import cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
-from scscope.report.downloads import csv_uri, shown_scores
+from scscope.report.downloads import data_uri, download, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
 from scscope.report.supplementary_tables import TITLES, short
 from scscope.report.verdicts import headline, stability_words, verdicts
 from scscope.version import __version__
 
 SCRIPT = Path(__file__).with_name("page.js")
-MAX_SVG = 1_500_000  # bytes; larger drawings are shown as pixels
+# Bytes. Larger drawings are shown as pixels, and larger pixels at half of their resolution: maps of many cells would fill the page. The figures themselves lie beside it.
+MAX_SVG, MAX_PNG = 300_000, 300_000
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,12 @@ def render(
                 "title": panel.title,
                 "caption": panel.caption,
                 "image": image(panel.svg, panel.png),
-                "csv": "" if panel.table is None else csv_uri(panel.table),
-                "n_rows": 0 if panel.table is None else len(panel.table),
+                "save": None if panel.table is None else download(panel.name, panel.table),
             }
             for panel in panels
         ],
         downloads=[
-            (name, csv_uri(table), len(table))
+            download(name, table)
             for name, table in (
                 ("scores", shown_scores(scores, ())),
                 ("runs", runs),
@@ -128,8 +129,7 @@ def render(
             {
                 "name": name,
                 "title": TITLES[name],
-                "csv": csv_uri(table),
-                "n_rows": len(table),
+                "save": download(name, table),
                 "columns": list(table),
                 "rows": table.to_numpy().tolist(),
                 "short": short(table, table.columns[0]) if "parameter" in table else [],
@@ -165,8 +165,21 @@ def render(
 
 def image(svg: bytes, png: bytes) -> str:
     """A drawing as data URI: the SVG, or the PNG where the SVG is large."""
-    kind, data = ("svg+xml", svg) if len(svg) <= MAX_SVG else ("png", png)
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    if len(svg) <= MAX_SVG:
+        return data_uri("image/svg+xml", svg)
+    return data_uri("image/png", png if len(png) <= MAX_PNG else halved(png))
+
+
+def halved(png: bytes) -> bytes:
+    """A picture with half as many pixels along each side."""
+    from matplotlib.image import imread, imsave
+
+    pixels = imread(io.BytesIO(png))
+    height, width = (n // 2 for n in pixels.shape[:2])
+    blocks = pixels[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1)
+    small = io.BytesIO()
+    imsave(small, blocks.mean(axis=(1, 3)), format="png", metadata={"Software": None})
+    return small.getvalue()
 
 
 def _plain(value):

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from scscope.cli.doctor import needs_of, needs_of_method
+from scscope.figures import PANELS
 from scscope.methods import METHODS
 from tests.conftest import ROOT
 from tests.workflow.conftest import Checkout
@@ -85,6 +86,7 @@ OTHERS = ("scvi", "magic")
             {
                 *scripts_of(*EVERY),
                 *needs_of("scscope.cluster.phenograph", "scscope.simulate.splat"),
+                *needs_of(*{panel.function.split(":")[0] for panel in PANELS.values()}),
             },
         ),
         ("base", FIT | of_methods(lambda name: not METHODS[name].uses_gpu and name not in OTHERS)),

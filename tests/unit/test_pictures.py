@@ -90,6 +90,30 @@ def test_a_page_is_as_wide_as_the_journals_and_panels_flow():
     assert [text.get_text() for text in page.texts] == ["a", "b", "c"]
 
 
+def test_what_does_not_fit_on_a_page_goes_on_to_the_next_beside_it():
+    page = compose(
+        {"a": block(183, 100), "b": block(90, 130), "c": block(80, 20), "d": block(183, 60)}
+    )
+    assert page.get_figwidth() == pytest.approx((183 + 10 + 183) * MM)
+    height = 4.5 + 100 + 4 + 4.5 + 130
+    assert page.get_figheight() == pytest.approx(height * MM)
+    assert places(page) == [
+        (0, pytest.approx(height - 104.5), 183, 100),
+        (0, 0, 90, 130),
+        (94, 110, 80, 20),
+        (193, pytest.approx(height - 64.5), 183, 60),
+    ]
+    letters = [(text.get_text(), text.get_position()[0] * 376) for text in page.texts]
+    assert letters == [("a", 0), ("b", 0), ("c", pytest.approx(94)), ("d", pytest.approx(193))]
+
+
+def test_a_panel_taller_than_a_page_is_drawn_and_said_to_be(caplog):
+    page = compose({"a": block(183, 20), "b": block(183, 250)})
+    assert "Panel 'b' is 250 mm tall; a page has room for 242 mm" in caplog.text
+    assert page.get_figheight() == pytest.approx(254.5 * MM)
+    assert page.get_figwidth() == pytest.approx(376 * MM)
+
+
 def test_letters_within_a_panel_do_not_compete_with_the_pages():
     panel, single = block(90, 40, "a", "b"), block(80, 40, "a")
     compose({"c": panel, "d": single})

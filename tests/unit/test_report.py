@@ -1,6 +1,7 @@
 """pytest tests/unit/test_report.py: all scores here are synthetic."""
 
 import base64
+import gzip
 import hashlib
 import http.server
 import io
@@ -15,15 +16,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from matplotlib.image import imread
+from matplotlib.figure import Figure
+from matplotlib.image import imread, imsave
 
 from scscope.claims.judge import COLUMNS
+from scscope.figures.style import rasterise
 from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
-from scscope.report.downloads import csv_uri, shown_scores
+from scscope.report.downloads import MAX_PLAIN, download, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
-from scscope.report.render import MAX_SVG, SCRIPT, image
+from scscope.report.render import MAX_PNG, MAX_SVG, SCRIPT, image
 from scscope.report.supplementary_tables import supplementary_tables
 from scscope.report.verdicts import headline, stability_words, verdicts
 from tests.conftest import need
@@ -34,8 +37,6 @@ STATUSES = ["ok", "ok", "timeout"]
 
 def block(colour: tuple, size: int = 40) -> tuple[bytes, bytes]:
     """A drawing of one colour, as SVG and as PNG."""
-    from matplotlib.image import imsave
-
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}">'
         f'<style>rect {{ fill: rgb{colour} }}</style><rect width="100%" height="100%"/></svg>'
@@ -255,13 +256,15 @@ def test_a_verdict_has_what_was_fixed_and_what_the_released_code_gave():
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
 def test_text_that_a_spreadsheet_would_run_is_data(text):
-    saved = saved_table(csv_uri(pd.DataFrame({"label": [text], text: ["x"]})))
+    saved = saved_table(download("a", pd.DataFrame({"label": [text], text: ["x"]})).uri)
     assert saved.iloc[0, 0] == f"'{text}"
     assert saved.columns[1] == f"'{text}"
 
 
 def test_numbers_stay_numbers():
-    saved = saved_table(csv_uri(pd.DataFrame({"a": [-0.5, 1e-7], "b": ["-1.5", "+3e-2"]})))
+    saved = saved_table(
+        download("a", pd.DataFrame({"a": [-0.5, 1e-7], "b": ["-1.5", "+3e-2"]})).uri
+    )
     assert saved["a"].astype(float).tolist() == [-0.5, 1e-7]
     assert saved["b"].tolist() == ["-1.5", "+3e-2"]
 
@@ -371,6 +374,59 @@ def test_large_drawing_is_embedded_as_pixels():
     svg, png = block(CYAN)
     assert image(svg, png).startswith("data:image/svg+xml;base64,")
     assert image(svg + b" " * MAX_SVG, png).startswith("data:image/png;base64,")
+
+
+def test_a_picture_of_many_bytes_has_half_the_resolution():
+    noise, buffer = np.random.default_rng(0).random((301, 502, 3)), io.BytesIO()
+    imsave(buffer, noise)
+    png = buffer.getvalue()
+    assert len(png) > MAX_PNG
+    uri = image(b" " * (MAX_SVG + 1), png)
+    shown = imread(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    assert shown.shape[:2] == (150, 251)
+    np.testing.assert_allclose(shown[3, 4, :3], noise[6:8, 8:10].mean(axis=(0, 1)), atol=0.01)
+
+
+def maps_and_scores() -> tuple[dict[str, pd.DataFrame], list[Drawing]]:
+    """Tables with 5,000 scores, and 25 drawings of which nine are maps of 30,000 cells."""
+    rng = np.random.default_rng(0)
+    found = tables()
+    part = found["scores"][found["scores"]["method"] == "pca_log"]
+    scores = pd.concat([part.assign(method=f"method_{i}") for i in range(840)], ignore_index=True)
+    scores["value"] = rng.random(len(scores))
+    figure = Figure((7.2, 5))
+    points = rng.normal(rng.normal(0, 5, (30, 1, 2)), 1, (30, 1_000, 2))
+    for cells in points:
+        figure.gca().scatter(*cells.T, s=1, linewidths=0)
+    files = [io.BytesIO(), io.BytesIO()]
+    rasterise(figure, max_points=500)
+    for file, kind in zip(files, ("svg", "png"), strict=True):
+        figure.savefig(file, format=kind, dpi=300)
+    map_ = [file.getvalue() for file in files]
+    plain = [block(CYAN)[0] + b" " * 200_000, map_[1]]
+    drawings = [
+        Drawing(f"panel_{i}", "Title", "Caption.", *(map_ if i < 9 else plain), scores[i::25])
+        for i in range(25)
+    ]
+    return {**found, "scores": scores}, drawings
+
+
+def test_maps_of_many_cells_and_long_tables_leave_the_page_small():
+    found, drawings = maps_and_scores()
+    assert sum(len(drawing.svg) for drawing in drawings) > 8_000_000
+    html = render(title="x", panels=drawings, cards=[card()], config={}, versions={}, **found)
+    # 50,000 scores, as the paper's studies have them, add about 4 MB to this.
+    assert len(html.encode()) < 11_000_000
+    packed = re.search(r'download="scores.csv.gz" href="data:application/gzip;base64,([^"]+)', html)
+    saved = pd.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed[1]))))
+    assert len(saved) == len(found["scores"])
+
+
+def test_only_long_tables_are_compressed_and_always_alike():
+    short, long = pd.DataFrame({"a": ["x"]}), pd.DataFrame({"a": ["x" * MAX_PLAIN]})
+    assert download("t", short).file == "t.csv"
+    assert download("t", long).file == "t.csv.gz"
+    assert download("t", long) == download("t", long)
 
 
 def test_verdict_without_failures():
