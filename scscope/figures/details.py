@@ -1,0 +1,181 @@
+"""What panels of tables in detail have in common: which run they show, and how groups of cells look."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from scscope.cluster.result import GIVEN, UNASSIGNED
+from scscope.figures import marks
+from scscope.figures.style import COLOURS, GREY, MM, RESERVE, WIDTH, shade
+from scscope.figures.tables import CLUSTERERS, natural, ordered, rank, seeds_text, with_names
+
+RUN = ["dataset", "method", "seed", "clusterer"]
+HALF = (WIDTH - 4 * MM) / 2  # two panels stand side by side on a page
+# Cells of no type are grey, darker the more is known of them.
+GREYS = {
+    "other": "#B4B4B4",
+    "other neurons": "#8C8C8C",
+    "unresolved": "#CDCDCD",
+    "unassigned": "#DEDEDE",
+    "unknown": "#DEDEDE",
+    "": "#DEDEDE",
+}
+MAX_P = 300  # -log10 of the smallest P that a table can hold
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The run that a panel shows: one of those of a study.
+
+    Parameters
+    ----------
+    key
+        Its dataset, method, seed and clusterer.
+    title, note
+        What it is, and of how many runs it is one.
+    """
+
+    key: dict[str, object]
+    title: str
+    note: str
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the run in a table of details."""
+        return table[np.logical_and.reduce([table[name] == self.key[name] for name in RUN])]
+
+
+def shown_run(scores: pd.DataFrame, *tables: pd.DataFrame) -> Shown | None:
+    """The run that stands for a study: the first in the order of the benchmark, never the best.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of a study.
+    tables
+        Tables of details; the run has rows in all of them.
+
+    Returns
+    -------
+    Shown | None
+        First dataset, then method, clusterer and seed. None where no run is in all tables.
+    """
+    scores = with_names(scores)
+    entries = scores.loc[~scores["control"], ["name", "use", "scale", "method"]]
+    entries = ordered(entries.drop_duplicates("method"))
+    runs = pd.MultiIndex.from_frame(tables[0][RUN].drop_duplicates())
+    for table in tables[1:]:
+        runs = runs.intersection(pd.MultiIndex.from_frame(table[RUN].drop_duplicates()))
+    methods = list(entries["method"])
+    known = [run for run in runs if run[1] in methods and run[3] not in ("", GIVEN)]
+    if not known:
+        return None
+
+    def place(run: tuple) -> tuple:
+        dataset, method, seed, clusterer = run
+        return natural(dataset), methods.index(method), rank(clusterer, CLUSTERERS), seed
+
+    dataset, method, seed, clusterer = chosen = min(known, key=place)
+    entry = entries.set_index("method").loc[method]
+    own = scores[(scores["method"] == method) & (scores["dataset"] == dataset)]
+    title = f"{dataset}: {entry_text(entry['name'], entry['scale'])}, "
+    title += CLUSTERERS.get(clusterer, clusterer)
+    return Shown(dict(zip(RUN, chosen, strict=True)), title, _note(own, seed))
+
+
+def _note(rows: pd.DataFrame, seed: int) -> str:
+    runs = rows.drop_duplicates("seed")
+    bad = runs.loc[~runs["status"].isin(["ok"]), "status"].value_counts().sort_index()
+    failed = ", ".join(f"{n}/{len(runs)} {status.replace('_', ' ')}" for status, n in bad.items())
+    return f"seed {seed} of {seeds_text(rows)}" + (f"; × {failed}" if failed else "")
+
+
+def entry_text(name: str, scale: str) -> str:
+    """An entry with its input scale, which is in the name already where it is counts."""
+    return name if name.endswith(("(counts)", "(rounded)")) else f"{name} · {scale}"
+
+
+def nothing_to_show(scores: pd.DataFrame, what: str) -> Figure:
+    """A figure that says that no run has `what`, and how the runs ended."""
+    runs = scores.loc[~scores["control"].astype(bool)].drop_duplicates(["dataset", "method", "seed"])
+    ends = ", ".join(
+        f"{n} {status.replace('_', ' ')}" for status, n in runs["status"].value_counts().items()
+    )
+    return marks.empty_figure(f"No run of this study has {what}.\nRuns: {ends or 'none'}.")
+
+
+def type_colours(types: Iterable[str]) -> dict[str, str]:
+    """Colour of each type in alphabetical order; those that stand for no type last, and grey."""
+    names = sorted(set(types), key=lambda name: (name in GREYS, natural(name.lower())))
+    palette = [*COLOURS.values(), *RESERVE]
+    palette += [shade(colour, 0.5) for colour in palette]
+    named = [name for name in names if name not in GREYS]
+    chosen = {name: palette[i % len(palette)] for i, name in enumerate(named)}
+    return {name: chosen.get(name) or GREYS[name] for name in names}
+
+
+def type_name(name: str) -> str:
+    """What a type is called: "no type", where it is none."""
+    return name or "no type"
+
+
+def type_marks(colours: dict[str, str]) -> list[Line2D]:
+    """Legend entries of types."""
+    look = {"marker": "o", "linestyle": "none", "markersize": 4, "markeredgewidth": 0}
+    return [Line2D([], [], color=c, label=type_name(name), **look) for name, c in colours.items()]
+
+
+def cluster_types(maps: pd.DataFrame) -> pd.Series:
+    """Type by cluster of one run, clusters as text in their order; cells of no cluster left out."""
+    table = maps.assign(cluster=cluster_names(maps["cluster"]), type=maps["type"].fillna(""))
+    table = table[table["cluster"] != str(UNASSIGNED)].drop_duplicates("cluster")
+    types = table.set_index("cluster")["type"]
+    return types.loc[sorted(types.index, key=natural)]
+
+
+def cluster_names(clusters: pd.Series) -> pd.Series:
+    """Clusters as text: "3" for 3, 3.0 and "3"."""
+    text = clusters.astype(str)
+    return text.str.replace(r"\.0$", "", regex=True)
+
+
+def pooled(compositions: pd.DataFrame) -> pd.DataFrame:
+    """Number of cells by run and type, over all samples: columns of `RUN`, `type`, `n_cells`."""
+    table = by_sample(compositions).assign(type=lambda t: t["type"].fillna(""))
+    return table.groupby([*RUN, "type"], as_index=False)["n_cells"].sum()
+
+
+def by_sample(compositions: pd.DataFrame) -> pd.DataFrame:
+    """Rows of samples; those of "all" only for runs that have no others."""
+    whole = compositions["sample"].eq("all")
+    alone = whole.groupby([compositions[name] for name in RUN]).transform("all")
+    return compositions[~whole | alone]
+
+
+def minus_log10(p: pd.Series) -> pd.Series:
+    """-log10 of P, at most `MAX_P`: smaller ones are 0 in a table."""
+    return -np.log10(p.astype(float).clip(lower=10.0**-MAX_P))
+
+
+def p_text(p: float) -> str:
+    """P in words, such as "P = 0.03" or "P < 1e-300"."""
+    if np.isnan(p):
+        return "P not defined"
+    return f"P < 1e-{MAX_P}" if p < 10.0**-MAX_P else f"P = {p:.2g}"
+
+
+def footnote(figure: Figure, lines: Iterable[str]) -> None:
+    """Notes below all axes, in room that the layout keeps for them."""
+    figure.supxlabel("\n".join(lines), x=0.012, ha="left", fontsize=6, color=GREY)
+
+
+def heading(axes: Axes, first: str, second: str = "") -> None:
+    """Title at the left, its second part in grey below."""
+    if second:
+        marks.column_title(axes, first, second)
+    else:
+        axes.set_title(first, loc="left", fontweight="bold", pad=3)
