@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -116,6 +117,12 @@ def type_colours(types: Iterable[str]) -> dict[str, str]:
     named = [name for name in names if name not in GREYS]
     chosen = {name: palette[i % len(palette)] for i, name in enumerate(named)}
     return {name: chosen.get(name) or GREYS[name] for name in names}
+
+
+def ink(colour: str) -> str:
+    """Black or white, whichever can be read on a colour."""
+    red, green, blue = to_rgb(colour)
+    return "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
 
 
 def type_name(name: str) -> str:

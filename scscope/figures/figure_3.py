@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -250,11 +250,10 @@ def _write_genes(axes: Axes, y: int, rows: pd.DataFrame) -> None:
     top = rows.sort_values(["log2_fold_change", "gene"], ascending=[False, True])[:N_TOP]
     for x, row in enumerate(top.itertuples()):
         share = min(float(norm(row.log2_fold_change)), 1.0)
-        axes.fill([x, x + 0.97, x + 0.97, x], [y - 0.42, y - 0.42, y + 0.42, y + 0.42],
-                  color=colormaps["YlOrRd"](share), linewidth=0)  # fmt: skip
-        colour = "white" if share > 0.65 else "black"
-        axes.text(x + 0.485, y, row.gene, ha="center", va="center_baseline", fontsize=5.5,
-                  fontstyle="italic", color=colour, clip_on=False)  # fmt: skip
+        colour = to_hex(colormaps["YlOrRd"](share))
+        axes.barh(y, 0.97, left=x, height=0.84, align="center", color=colour, linewidth=0)
+        look = {"fontsize": 5.5, "fontstyle": "italic", "color": details.ink(colour)}
+        axes.text(x + 0.485, y, row.gene, ha="center", va="center_baseline", **look)
     if top.empty:
         axes.text(0.1, y, "no gene above both thresholds", va="center", **marks.NOTE)
 

@@ -54,12 +54,12 @@ def scores_by_method(scores: pd.DataFrame) -> Figure:
         rows = scores[scores["dataset"] == dataset]
         metric = "ari" if (rows["metric"] == "ari").any() else "n_clusters"
         rows = rows[rows["metric"] == metric]
-        _method_axis(axes, entries, named=i % COLUMNS == 0)
+        method_axis(axes, entries, named=i % COLUMNS == 0)
         _value_axis(axes, rows, metric)
         width = WIDTH / min(len(datasets), COLUMNS)
         n_lines = _draw_controls(axes, rows[rows["control"]], width)
         axes.set_title(dataset, loc="left", fontweight="bold", pad=3 + NAME_LINE * n_lines)
-        _draw_entries(axes, rows, entries, clusterers, styles(methods))
+        draw_entries(axes, rows, entries, clusterers, styles(methods))
     _draw_legend(rest, scores, clusterers)
     return figure
 
@@ -75,7 +75,8 @@ def _grid(n_datasets: int, n_entries: int) -> tuple[Figure, list[Axes], Axes]:
     return figure, [figure.add_subplot(grid[p]) for p in places], figure.add_subplot(grid[-1, :])
 
 
-def _method_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
+def method_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:
+    """A line for each entry, from top to bottom; the names of entries only if `named`."""
     names = [
         name if name.endswith("(counts)") else f"{name} · {scale}"
         for name, scale in zip(entries["name"], entries["scale"], strict=True)
@@ -124,7 +125,8 @@ def _draw_controls(axes: Axes, rows: pd.DataFrame, width: float) -> int:
     return len(lines)
 
 
-def _draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:
+def draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str], looks) -> None:
+    """Scores of one metric and dataset: each entry in its line, each clusterer by its marker."""
     offsets = 0.7 * marks.slots(len(clusterers))
     for position, entry in enumerate(entries.itertuples()):
         own = rows[rows["method"] == entry.method]
@@ -132,11 +134,11 @@ def _draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str]
         for i, clusterer in enumerate(clusterers):
             values = outcome(own[own["clusterer"] == clusterer]).values
             if len(values):
-                _draw_spread(axes, values, position + offsets[i], colour, MARKERS[i % len(MARKERS)])
-        _note_failures(axes, own, position, colour)
+                draw_spread(axes, values, position + offsets[i], colour, MARKERS[i % len(MARKERS)])
+        note_failures(axes, own, position, colour)
 
 
-def _note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -> None:
+def note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -> None:
     """Say at the emptier end of the line what failed, such as "× 2/3 timeout".
 
     Runs are counted, not their clusterings.
@@ -154,7 +156,8 @@ def _note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -
     axes.text(x, position, text, transform=axes.get_yaxis_transform(), **place, zorder=2)
 
 
-def _draw_spread(axes: Axes, values: np.ndarray, y: float, colour: str, marker: str) -> None:
+def draw_spread(axes: Axes, values: np.ndarray, y: float, colour: str, marker: str) -> None:
+    """Values along a line, with their mean and one standard deviation."""
     line = {"color": colour, "markeredgewidth": 0}
     axes.plot(values, np.full(len(values), y), marker, **line, markersize=1.8, alpha=0.45)
     mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0
