@@ -51,7 +51,9 @@ def tables(
     given = {"method": "truth", "seed": 0, "clusterer": "given"}
     for dataset in sorted(set(runs["dataset"])):
         labels = cluster_types(kind, n_clusters, rng)
-        made["compositions"].append(compositions(kind, labels, rng).assign(dataset=dataset, **given))
+        made["compositions"].append(
+            compositions(kind, labels, rng).assign(dataset=dataset, **given)
+        )
     if kind == "brain":
         made["compositions"].append(splitseq())
     cards = [(dataset, seed) for dataset in sorted(set(scores["dataset"])) for seed in range(3)]

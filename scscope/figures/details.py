@@ -1,6 +1,7 @@
 """What panels of tables in detail have in common: which run they show, and how groups of cells look."""
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from scscope.cluster.result import GIVEN, UNASSIGNED
 from scscope.figures import marks
-from scscope.figures.style import COLOURS, GREY, MM, RESERVE, WIDTH, shade
+from scscope.figures.style import COLOURS, GREY, MM, PALE, RESERVE, WIDTH, shade
 from scscope.figures.tables import CLUSTERERS, natural, ordered, rank, seeds_text, with_names
 
 RUN = ["dataset", "method", "seed", "clusterer"]
@@ -26,6 +27,7 @@ GREYS = {
     "unknown": "#DEDEDE",
     "": "#DEDEDE",
 }
+NOTE_LETTER = 3.4  # width of a letter of a note at most, in points
 MAX_P = 300  # -log10 of the smallest P that a table can hold
 
 
@@ -102,7 +104,9 @@ def entry_text(name: str, scale: str) -> str:
 
 def nothing_to_show(scores: pd.DataFrame, what: str) -> Figure:
     """A figure that says that no run has `what`, and how the runs ended."""
-    runs = scores.loc[~scores["control"].astype(bool)].drop_duplicates(["dataset", "method", "seed"])
+    runs = scores.loc[~scores["control"].astype(bool)].drop_duplicates(
+        ["dataset", "method", "seed"]
+    )
     ends = ", ".join(
         f"{n} {status.replace('_', ' ')}" for status, n in runs["status"].value_counts().items()
     )
@@ -175,9 +179,32 @@ def p_text(p: float) -> str:
     return f"P < 1e-{MAX_P}" if p < 10.0**-MAX_P else f"P = {p:.2g}"
 
 
+def write_cell(axes: Axes, x: float, y: float, text: str, colour, **look) -> None:
+    """A cell of a table, from `x` to `x` + 1 and around `y`: text on a colour."""
+    axes.barh(y, 0.97, left=x, height=0.88, color=colour, linewidth=0)
+    look = {"color": ink(colour), "fontsize": 6, "ha": "center", "va": "center_baseline"} | look
+    axes.text(x + 0.485, y, text, **look)
+
+
+def empty_cell(axes: Axes, x: float, y: float) -> None:
+    """A cell without a value."""
+    write_cell(axes, x, y, "–", PALE, color=GREY)
+
+
+def cell_axis(axes: Axes, lines: Sequence[str], n_columns: int, **look) -> None:
+    """Axes for cells: a line for each name, from top to bottom, without ticks and frame."""
+    axes.set_yticks(range(len(lines)), lines, **look)
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_xlim(0, n_columns)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
 def footnote(figure: Figure, lines: Iterable[str]) -> None:
-    """Notes below all axes, in room that the layout keeps for them."""
-    figure.supxlabel("\n".join(lines), x=0.012, ha="left", fontsize=6, color=GREY)
+    """Notes below all axes, in room that the layout keeps for them; long ones are wrapped."""
+    n_letters = int(figure.get_figwidth() * 72 / NOTE_LETTER)
+    wrapped = [part for line in lines for part in textwrap.wrap(line, n_letters)]
+    figure.supxlabel("\n".join(wrapped), x=0.012, ha="left", fontsize=6, color=GREY)
 
 
 def heading(axes: Axes, first: str, second: str = "") -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_hex
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -24,6 +24,7 @@ LINE = 4 * MM  # of a legend, a type or a cluster
 TAB = colormaps["tab20"].colors
 CLUSTER_COLOURS = [*TAB[:14], *TAB[16:], *colormaps["tab20b"].colors]  # without its greys
 SEEDED = 0  # the order in which points are drawn: none is always on top
+INK = 8_000.0  # area of all points of a map, in square points
 FOLDS = colormaps["RdBu_r"]
 HIGHEST_FOLD = 4.0  # log2; larger ones have the colour of this
 DOT = 26  # area of a dot, in square points, where all clusters have the gene as marker
@@ -90,11 +91,14 @@ def _map_figure(n_lines: int) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def draw_map(axes: Axes, rows: pd.DataFrame, colours: pd.Series) -> None:
-    """Cells at their places, in random order: what lies on top means nothing."""
+def draw_map(axes: Axes, rows: pd.DataFrame, colours: pd.Series, *, ink: float = INK) -> None:
+    """Cells at their places, in random order: what lies on top means nothing.
+
+    `ink` is the area of all points together, in square points.
+    """
     order = np.random.default_rng(SEEDED).permutation(len(rows))
     x, y = rows["x"].to_numpy()[order], rows["y"].to_numpy()[order]
-    size = float(np.clip(8_000 / len(rows), 0.4, 6))
+    size = float(np.clip(ink / max(len(rows), 1), 0.3, 6))
     axes.scatter(x, y, s=size, c=list(colours.to_numpy()[order]), linewidths=0)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -230,14 +234,14 @@ def top_genes(scores: pd.DataFrame, *, markers: pd.DataFrame, maps: pd.DataFrame
     axes = figure.add_subplot()
     for y, cluster in enumerate(clusters):
         _write_genes(axes, y, rows[(rows["group"] == cluster) & rows["is_marker"]])
-        axes.axhspan(y - 0.42, y + 0.42, xmax=0.012, color=colours.get(types.get(cluster), GREY), lw=0)
+        axes.axhspan(
+            y - 0.42, y + 0.42, xmax=0.012, color=colours.get(types.get(cluster), GREY), lw=0
+        )
     labels = [f"{c}  {details.type_name(types.get(c, ''))}  {sizes[c]:,.0f}" for c in clusters]
-    axes.set_yticks(range(len(clusters)), labels)
-    axes.set_ylim(len(clusters) - 0.5, -0.5)
+    details.cell_axis(axes, labels, N_TOP)
     axes.set_xlim(-0.15, N_TOP)
     axes.set_xticks(np.arange(N_TOP) + 0.5, range(1, N_TOP + 1))
-    axes.tick_params(length=0, labeltop=True, labelbottom=False)
-    axes.spines[:].set_visible(False)
+    axes.tick_params(labeltop=True, labelbottom=False)
     figure.suptitle(run.title, x=0.012, ha="left", fontweight="bold", fontsize=7)
     _fold_bar(figure, axes, "log2 fold change", MIN_LOG2_FOLD_CHANGE)
     details.footnote(figure, [*_gene_notes(rows, sizes, len(clusters)), run.note])
@@ -250,10 +254,8 @@ def _write_genes(axes: Axes, y: int, rows: pd.DataFrame) -> None:
     top = rows.sort_values(["log2_fold_change", "gene"], ascending=[False, True])[:N_TOP]
     for x, row in enumerate(top.itertuples()):
         share = min(float(norm(row.log2_fold_change)), 1.0)
-        colour = to_hex(colormaps["YlOrRd"](share))
-        axes.barh(y, 0.97, left=x, height=0.84, align="center", color=colour, linewidth=0)
-        look = {"fontsize": 5.5, "fontstyle": "italic", "color": details.ink(colour)}
-        axes.text(x + 0.485, y, row.gene, ha="center", va="center_baseline", **look)
+        colour = colormaps["YlOrRd"](share)
+        details.write_cell(axes, x, y, row.gene, colour, fontsize=5.5, fontstyle="italic")
     if top.empty:
         axes.text(0.1, y, "no gene above both thresholds", va="center", **marks.NOTE)
 

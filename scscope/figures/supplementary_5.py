@@ -62,7 +62,10 @@ def agreement_and_clusters(scores: pd.DataFrame, *, datasets: pd.DataFrame) -> F
             draw_entries(each, own, entries, clusterers, styles(methods))
         details.heading(row[0], dataset)
     notes = [f"{seeds_text(methods)}; small: seeds, large: mean ± s.d.", *marks.not_drawn(methods)]
-    named = [(CLUSTERERS.get(name, name), marker) for name, marker in zip(clusterers, MARKERS, strict=False)]
+    named = [
+        (CLUSTERERS.get(name, name), marker)
+        for name, marker in zip(clusterers, MARKERS, strict=False)
+    ]
     _legend(figure, named)
     details.footnote(figure, notes)
     return figure
@@ -84,7 +87,9 @@ def _metric_axis(axes: Axes, rows: pd.DataFrame, metric: str, n_labels: float) -
         axes.text(n_labels, 1.01, f"{n_labels:.0f} known", **place, **marks.NOTE)
 
 
-def _legend(figure: Figure, shapes: list[tuple[str, str]], lines: dict[str, str] | None = None) -> None:
+def _legend(
+    figure: Figure, shapes: list[tuple[str, str]], lines: dict[str, str] | None = None
+) -> None:
     """What markers, and lines of some colour, stand for; in one line above all axes."""
     look = {"color": GREY, "linestyle": "none", "markersize": 3.6, "markeredgewidth": 0}
     handles = [
@@ -147,7 +152,9 @@ def _shares(scores: pd.DataFrame, compositions: pd.DataFrame, types: list[str]) 
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
     _draw_shares(left, shares, labels, reference, entries, (looks, shapes))
     _draw_correlations(right, shares, labels, reference, entries, looks)
-    details.heading(left, dataset, f"{CLUSTERERS.get(found[0], found[0])}, shares among these types")
+    details.heading(
+        left, dataset, f"{CLUSTERERS.get(found[0], found[0])}, shares among these types"
+    )
     details.heading(right, "Agreement over types", "circle: Pearson, square: Spearman")
     lines = {"microscopy (Jeon et al. 1998)": "black"} | ({LABELS: GREY} if len(labels) else {})
     if set(entries["scale"]) - set(shapes):
@@ -159,7 +166,9 @@ def _shares(scores: pd.DataFrame, compositions: pd.DataFrame, types: list[str]) 
 
 def _as_shares(cells: pd.DataFrame, types: list[str]) -> pd.DataFrame:
     """Shares between 0 and 1: a row for each method and seed, a column for each type."""
-    wide = cells.pivot_table(index=["method", "seed"], columns="type", values="n_cells", aggfunc="sum")
+    wide = cells.pivot_table(
+        index=["method", "seed"], columns="type", values="n_cells", aggfunc="sum"
+    )
     wide = wide.reindex(columns=types).fillna(0)
     return wide.div(wide.sum(axis=1), axis=0)
 

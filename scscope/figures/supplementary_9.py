@@ -16,6 +16,7 @@ MAJOR = ("glutamatergic", "GABAergic", "non-neuronal")
 PUBLISHED = "splitseq"  # dataset of published types that others are compared with
 PAPER = "Paper (sums of what Fig. 3 prints)"
 LINE, FRAME = 6 * MM, 26 * MM  # heights: of a bar, around all
+MOST = 32  # as many bars of this run fit on a page
 NARROW = 0.045  # a share below this has no room for its number
 
 
@@ -38,7 +39,7 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     published = cells[(cells["dataset"] == PUBLISHED) & (cells["clusterer"] == GIVEN)]
     published = published.drop_duplicates("type").set_index("type")["n_cells"]
     paper = paper_clusters().groupby("type")["n_cells"].sum()
-    bars = {title: row for title, row in ours.iterrows()}
+    bars = {title: row for title, row in ours[:MOST].iterrows()}
     bars |= {"SPLiT-seq (Rosenberg et al. 2018)": published} if len(published) else {}
     bars[PAPER] = pd.concat([paper, pd.Series({"unassigned": PAPER_CELLS - paper.sum()})])
 
@@ -55,6 +56,8 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     notes = [f"This run: {seeds_text(scores[~scores['control']])}, shares over all seeds"]
     if published.empty:
         notes.append(f"SPLiT-seq is not in this study: name dataset {PUBLISHED} among its datasets")
+    if len(ours) > MOST:
+        notes.append(f"the first {MOST} of {len(ours)} combinations of data, method and clusterer")
     details.footnote(figure, [*notes, *marks.not_drawn(scores[~scores["control"]])])
     return figure
 
@@ -94,7 +97,9 @@ def _draw_bars(axes: Axes, bars: dict[str, pd.Series], types: list[str], colours
             axes.barh(y, share, left=start, color=colours[name], height=0.72, linewidth=0)
             if share >= NARROW:
                 look = {"fontsize": 5.5, "color": details.ink(colours[name])}
-                axes.text(start + share / 2, y, f"{100 * share:.1f}", ha="center", va="center", **look)
+                axes.text(
+                    start + share / 2, y, f"{100 * share:.1f}", ha="center", va="center", **look
+                )
             start += share
     axes.set_yticks(range(len(bars)), list(bars))
     axes.set_ylim(len(bars) - 0.5, -0.5)
