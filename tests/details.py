@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from scscope.datasets.brain import MARKERS
 from scscope.datasets.intestine import CONDITIONS, MICE
 from scscope.datasets.retina import JEON_1998, TYPES
-from tests.unit.test_figures import synthetic
+from scscope.figures import PANELS, load_panel
 
 SUBTYPES = ("distal immature", "distal mature", "proximal immature", "proximal mature")
 # Marker genes by type. Their values here are drawn; only the names are those of genes.
@@ -29,17 +30,17 @@ PANEL = {
         "tuft": ("Dclk1", "Trpm5"),
     },
 }  # fmt: skip
+KINDS = {"3": "brain", "5": "retina", "9": "brain"}  # by number of the figure
 NO_TYPE = {"brain": "unassigned", "retina": "astrocytes", "intestine": "unassigned"}
 
 
 def tables(
-    kind: str = "brain", *, n_clusters: int = 36, n_cells: int = 2_000, scores=None
+    kind: str, scores: pd.DataFrame, *, n_clusters: int = 36, n_cells: int = 2_000
 ) -> dict[str, pd.DataFrame]:
-    """All tables of details of the runs of synthetic scores, by name.
+    """All tables of details of the runs of some scores, by name.
 
     `kind` is "brain", "retina" or "intestine", after the types that they have.
     """
-    scores = synthetic() if scores is None else scores
     rng = np.random.default_rng(1)
     runs = scores[~scores["control"] & scores["clusterer"].notna() & scores["status"].eq("ok")]
     runs = runs[["dataset", "method", "seed", "clusterer"]].drop_duplicates()
@@ -61,6 +62,15 @@ def tables(
     return {name: pd.concat(rows, ignore_index=True) for name, rows in made.items()} | {
         "datasets": datasets
     }
+
+
+def draw(panel: str, scores: pd.DataFrame) -> Figure:
+    """A panel of some scores, and of what tables it needs beside."""
+    needs = PANELS[panel].needs
+    if not needs:
+        return load_panel(panel)(scores)
+    further = tables(KINDS.get(panel.split("_")[1][0], "intestine"), scores)
+    return load_panel(panel)(scores, **{name: further[name] for name in needs})
 
 
 def cluster_types(kind: str, n_clusters: int, rng) -> list[str]:

@@ -167,6 +167,25 @@ def by_sample(compositions: pd.DataFrame) -> pd.DataFrame:
     return compositions[~whole | alone]
 
 
+def panel_genes(markers: pd.DataFrame) -> list[str]:
+    """Genes of the marker panel: those that stand in the table for every group of every run."""
+    groups = markers[[*RUN, "group"]].drop_duplicates()
+    found = markers.drop_duplicates([*RUN, "group", "gene"])["gene"].value_counts()
+    return sorted(found.index[found == len(groups)], key=natural)
+
+
+def own_type(markers: pd.DataFrame) -> pd.Series:
+    """Type by gene: that in which its mean fold change over all runs is highest.
+
+    Parameters
+    ----------
+    markers
+        Rows of types.
+    """
+    fold = markers.pivot_table(index="gene", columns="group", values="log2_fold_change")
+    return fold.idxmax(axis=1)
+
+
 def minus_log10(p: pd.Series) -> pd.Series:
     """-log10 of P, at most `MAX_P`: smaller ones are 0 in a table."""
     return -np.log10(p.astype(float).clip(lower=10.0**-MAX_P))

@@ -128,7 +128,7 @@ def markers_by_type(scores: pd.DataFrame, *, markers: pd.DataFrame, maps: pd.Dat
         return details.nothing_to_show(scores, "markers of its clusters")
     types = details.cluster_types(run.of(maps))
     rows = _of_clusters(run, markers)
-    genes = panel_genes(rows)
+    genes = details.panel_genes(rows)
     if not genes:
         return details.nothing_to_show(scores, "a marker gene that was tested in every cluster")
     rows = rows.assign(type=rows["group"].map(types))[rows["gene"].isin(genes)]
@@ -150,12 +150,6 @@ def markers_by_type(scores: pd.DataFrame, *, markers: pd.DataFrame, maps: pd.Dat
     _dot_legend(figure, axes)
     details.footnote(figure, [run.note])
     return figure
-
-
-def panel_genes(rows: pd.DataFrame) -> list[str]:
-    """Genes of the marker panel: those that stand in the table for every group."""
-    groups = rows.groupby("gene")["group"].nunique()
-    return sorted(groups.index[groups == rows["group"].nunique()], key=natural)
 
 
 def _of_clusters(run: Shown, markers: pd.DataFrame) -> pd.DataFrame:

@@ -27,6 +27,8 @@ from scscope.metrics.composition import share_correlation
 METRICS = {"ari": "ARI, all cells", "ari_rest": "ARI, without rods", "n_clusters": "Clusters"}
 RODS = "rods"
 LABELS = "published labels"  # the shares of the data's own labels
+SHADES = colormaps["YlGnBu"]
+DARKEST = 100.0  # -log10 P; larger ones have the colour of this
 OF_COUNTS = "P"  # marker of methods whose scale has no other
 LINE, FRAME = 4.2 * MM, 24 * MM  # heights: of a method, around all
 
@@ -102,6 +104,84 @@ def _legend(
 
 
 @styled
+def marker_significance(scores: pd.DataFrame, *, markers: pd.DataFrame) -> Figure:
+    """Write how significant each type's markers are in the clusters of that type, by method.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of a study.
+    markers
+        Fold change and P of genes in each type against all other cells.
+    """
+    scores = with_names(scores)
+    methods = scores[~scores["control"]]
+    rows = markers[(markers["grouping"] == "type") & markers["method"].isin(methods["method"])]
+    rows, dataset, clusterer = _one_clusterer(rows)
+    genes = details.panel_genes(rows)
+    rows = rows[rows["gene"].isin(genes)]
+    if rows.empty:
+        return details.nothing_to_show(scores, "markers that were tested in all types")
+    rows = rows[rows["group"] == rows["gene"].map(details.own_type(rows))]
+    value = details.minus_log10(rows["p"]).where(rows["log2_fold_change"] > 0, 0)
+    found = rows.assign(value=value).groupby(["method", "seed", "group"])["value"].median()
+    wide = found.unstack("group")
+    wide = wide[list(details.type_colours(wide.columns))]
+    entries = _entries(methods[methods["dataset"] == dataset])
+
+    figure = Figure((WIDTH, len(entries) * LINE + 32 * MM), layout="constrained")
+    axes = figure.add_subplot()
+    for y, entry in enumerate(entries.itertuples()):
+        _write_significance(axes, y, wide[wide.index.get_level_values("method") == entry.method])
+    names = [
+        details.entry_text(*pair) for pair in zip(entries["name"], entries["scale"], strict=True)
+    ]
+    details.cell_axis(axes, names, wide.shape[1] + 1)
+    columns = [*(name.replace(" ", "\n") for name in wide.columns), "mean\nof types"]
+    axes.set_xticks(np.arange(len(columns)) + 0.485, columns)
+    axes.axvline(wide.shape[1] - 0.015, color="white", linewidth=3)
+    words = f"{CLUSTERERS.get(clusterer, clusterer)}, −log10 P of a type’s markers, their median"
+    details.heading(axes, dataset, words)
+    own = methods[methods["dataset"] == dataset]
+    words = "mean over seeds; in brackets: seeds that have the type, where not all have it; "
+    words += "descriptive: the types were given by these genes"
+    details.footnote(figure, [f"{seeds_text(own)}; {words}", *marks.not_drawn(own)])
+    return figure
+
+
+def _one_clusterer(table: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
+    """Rows of the first dataset and clusterer that a table of details has, with their names."""
+    clusterers = clusterers_of(table)
+    if not clusterers:
+        return table[:0], "", ""
+    rows = table[table["clusterer"] == clusterers[0]]
+    dataset = min(set(rows["dataset"]), key=natural)
+    return rows[rows["dataset"] == dataset], dataset, clusterers[0]
+
+
+def _write_significance(axes: Axes, y: int, rows: pd.DataFrame) -> None:
+    """A cell for each type, over the seeds that have it, and the mean in which others count 0."""
+    if rows.empty:
+        axes.text(0.05, y, "no run with types", va="center", **marks.NOTE)
+        return
+    for x, name in enumerate(rows.columns):
+        n = rows[name].notna().sum()
+        if n:
+            seeds = "" if n == len(rows) else f" ({n}/{len(rows)})"
+            _write_value(axes, x, y, rows[name].mean(), seeds)
+        else:
+            details.empty_cell(axes, x, y)
+    _write_value(axes, rows.shape[1], y, rows.fillna(0).to_numpy().mean(), "")
+
+
+def _write_value(axes: Axes, x: int, y: int, value: float, seeds: str) -> None:
+    colour = SHADES(0.9 * min(value / DARKEST, 1.0))
+    details.write_cell(
+        axes, x, y, f"{value:.3g}{seeds}" if value < 100 else f"{value:.0f}{seeds}", colour
+    )
+
+
+@styled
 def shares_without_rods(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     """Draw shares of types, among all but rods, beside those by microscopy.
 
@@ -135,12 +215,10 @@ def _shares(scores: pd.DataFrame, compositions: pd.DataFrame, types: list[str]) 
     methods = scores[~scores["control"]]
     cells = details.pooled(compositions)
     cells = cells[cells["type"].isin(types)]
-    found = clusterers_of(cells[cells["method"].isin(methods["method"])])
-    if not found:
-        return details.nothing_to_show(scores, "shares of types that microscopy has")
     given = cells[cells["clusterer"] == GIVEN]
-    dataset = min(set(cells.loc[cells["clusterer"] == found[0], "dataset"]), key=natural)
-    cells = cells[(cells["clusterer"] == found[0]) & (cells["dataset"] == dataset)]
+    cells, dataset, clusterer = _one_clusterer(cells[cells["method"].isin(methods["method"])])
+    if cells.empty:
+        return details.nothing_to_show(scores, "shares of types that microscopy has")
     shares = _as_shares(cells, types)
     labels = _as_shares(given[given["dataset"] == dataset], types)[:1]
     entries, looks = _entries(methods), styles(methods)
@@ -153,7 +231,7 @@ def _shares(scores: pd.DataFrame, compositions: pd.DataFrame, types: list[str]) 
     _draw_shares(left, shares, labels, reference, entries, (looks, shapes))
     _draw_correlations(right, shares, labels, reference, entries, looks)
     details.heading(
-        left, dataset, f"{CLUSTERERS.get(found[0], found[0])}, shares among these types"
+        left, dataset, f"{CLUSTERERS.get(clusterer, clusterer)}, shares among these types"
     )
     details.heading(right, "Agreement over types", "circle: Pearson, square: Spearman")
     lines = {"microscopy (Jeon et al. 1998)": "black"} | ({LABELS: GREY} if len(labels) else {})

@@ -39,7 +39,7 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     published = cells[(cells["dataset"] == PUBLISHED) & (cells["clusterer"] == GIVEN)]
     published = published.drop_duplicates("type").set_index("type")["n_cells"]
     paper = paper_clusters().groupby("type")["n_cells"].sum()
-    bars = {title: row for title, row in ours[:MOST].iterrows()}
+    bars = dict(ours[:MOST].iterrows())
     bars |= {"SPLiT-seq (Rosenberg et al. 2018)": published} if len(published) else {}
     bars[PAPER] = pd.concat([paper, pd.Series({"unassigned": PAPER_CELLS - paper.sum()})])
 

@@ -19,6 +19,7 @@ from scscope.figures import PANELS, load_panel
 from scscope.figures.marks import spread
 from scscope.figures.style import COLOURS, GREY, MAX_POINTS, RESERVE, WIDTH, rasterise, save, styles
 from scscope.figures.tables import on_scale, paper_fig1c, with_names
+from tests.details import draw
 
 # entry, label, use, scale, control
 ENTRIES = [
@@ -74,7 +75,7 @@ def synthetic(n_seeds: int = 3, failing: dict | None = None) -> pd.DataFrame:
 @cache
 def drawn(name: str) -> Figure:
     """A panel of the plain synthetic scores, drawn once: tests only look at it."""
-    return load_panel(name)(synthetic())
+    return draw(name, synthetic())
 
 
 def texts(figure: Figure) -> set[str]:
@@ -236,9 +237,7 @@ def test_scores_of_other_kinds_do_not_break_a_panel():
 @pytest.mark.parametrize("name", PANELS)
 def test_names_of_users_are_text(name, tmp_path):
     label = r"$\nothing{$ <b>"
-    save(
-        load_panel(name)(synthetic(1).replace({"label": {"scScope": label}})), [tmp_path / "a.svg"]
-    )
+    save(draw(name, synthetic(1).replace({"label": {"scScope": label}})), [tmp_path / "a.svg"])
     assert r"$\nothing{$ &lt;b&gt;" in (tmp_path / "a.svg").read_text()
 
 
@@ -250,7 +249,7 @@ def test_datasets_of_unknown_sparsity_are_named():
 @pytest.mark.parametrize("name", PANELS)
 def test_same_scores_give_the_same_svg(name, tmp_path):
     paths = [tmp_path / "first.svg", tmp_path / "second.svg"]
-    for figure, path in zip((drawn(name), load_panel(name)(synthetic())), paths, strict=True):
+    for figure, path in zip((drawn(name), draw(name, synthetic())), paths, strict=True):
         save(figure, [path])
     first, second = (path.read_bytes() for path in paths)
     assert first == second

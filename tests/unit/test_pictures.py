@@ -18,6 +18,7 @@ from scscope.figures.composite import compose
 from scscope.figures.redraw import redraw
 from scscope.figures.style import MM, WIDTH, save
 from scscope.gather import panel_table, read_panels, write_table
+from tests.details import draw
 from tests.unit.test_figures import synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def picture(name: str, path: Path, table: pd.DataFrame) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(style.RC, "font.family", ["DejaVu Sans"])
         patch.setitem(style.RC, "savefig.dpi", DPI)
-        save(load_panel(name)(table), [path])
+        save(draw(name, table), [path])
 
 
 @pytest.mark.parametrize("name", PANELS)
