@@ -126,7 +126,7 @@ def markers(kind: str, types: list[str], sizes: np.ndarray, rng) -> pd.DataFrame
 def compositions(kind: str, types: list[str], rng) -> pd.DataFrame:
     """Cells of each type in each mouse; as in microscopy, more or less, in retina."""
     names = list(dict.fromkeys(types))
-    mice = [(f"{c[0]}{i}", c) for c, rows in MICE.items() for i in range(len(rows))]
+    mice = [(f"B{i + 1} {c}", c) for c, rows in MICE.items() for i in range(len(rows))]
     mice = mice if kind == "intestine" else [("all", "")]
     base = np.array([JEON_1998.get(name, 0.3) for name in names])
     rows = [

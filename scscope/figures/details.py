@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from scscope.cluster.result import GIVEN, UNASSIGNED
 from scscope.figures import marks
@@ -200,9 +201,9 @@ def p_text(p: float) -> str:
 
 def write_cell(axes: Axes, x: float, y: float, text: str, colour, **look) -> None:
     """A cell of a table, from `x` to `x` + 1 and around `y`: text on a colour."""
-    axes.barh(y, 0.97, left=x, height=0.88, color=colour, linewidth=0)
+    axes.add_patch(Rectangle((x, y - 0.44), 0.97, 0.88, facecolor=colour, linewidth=0))
     look = {"color": ink(colour), "fontsize": 6, "ha": "center", "va": "center_baseline"} | look
-    axes.text(x + 0.485, y, text, **look)
+    axes.text(x + 0.485, y, text, **look, in_layout=False)  # there are many, and they lie within
 
 
 def empty_cell(axes: Axes, x: float, y: float) -> None:

@@ -90,30 +90,28 @@ def _draw_mice(axes: Axes, cells: pd.DataFrame, conditions: list[str], colours: 
         index=["condition", "sample"], columns="type", values="n_cells", aggfunc="sum", fill_value=0
     )
     shares = wide.div(wide.sum(axis=1), axis=0)
-    x, ticks = 0.0, []
+    n_cells = wide.sum(axis=1)
+    x, bars = 0.0, []
     for condition in conditions:
         mice = shares.loc[condition]
         for mouse, row in mice.iterrows():
-            _stack(axes, x, row, colours, 0.8)
-            ticks.append((x, f"{mouse}\n{wide.loc[(condition, mouse)].sum():,}"))
+            name = str(mouse).removesuffix(f" {condition}")
+            bars.append((x, 0.8, f"{name}\n{n_cells[condition, mouse]:,}", row))
             x += 1
-        _stack(axes, x + 0.35, mice.mean(), colours, 1.3)
-        ticks.append((x + 0.35, f"mean of {len(mice)}\n{condition}"))
+        bars.append((x + 0.35, 1.3, f"mean of {len(mice)}\n{condition}", mice.mean()))
         x += 2
-    axes.set_xticks([t for t, _ in ticks], [words for _, words in ticks], fontsize=5)
+    places, widths, words, rows = zip(*bars, strict=True)
+    bottom = np.zeros(len(bars))
+    for name in (name for name in colours if name in shares):
+        height = np.array([row[name] for row in rows])
+        axes.bar(places, height, widths, bottom, color=colours[name], linewidth=0)
+        bottom += height
+    axes.set_xticks(places, words, fontsize=5)
     axes.set_xlim(-0.6, x - 0.7)
     axes.set_ylim(0, 1)
     axes.set_yticks(np.linspace(0, 1, 5), [0, 25, 50, 75, 100])
     axes.set_ylabel("Cells (%)")
     axes.tick_params(axis="x", length=0)
-
-
-def _stack(axes: Axes, x: float, row: pd.Series, colours: dict, width: float) -> None:
-    bottom = 0.0
-    for name in colours:
-        share = row.get(name, 0.0)
-        axes.bar(x, share, width, bottom=bottom, color=colours[name], linewidth=0)
-        bottom += share
 
 
 def _mice_note(cells: pd.DataFrame) -> str:

@@ -89,10 +89,11 @@ def labels(axes) -> list[str]:
 @pytest.mark.parametrize("name", PANELS)
 def test_panel_is_drawn_within_the_page(name):
     panel = PANELS[name]
-    figure = drawn(name)
+    figure = draw(name, synthetic())
     assert panel.title
     assert panel.caption.endswith(".")
     assert figure.get_figwidth() <= WIDTH + 1e-9
+    figure.draw_without_rendering()  # settles the layout
     drawn_box, page = figure.get_tightbbox(), figure.get_size_inches()
     assert min(drawn_box.x0, drawn_box.y0) >= 0
     assert drawn_box.x1 <= page[0]
