@@ -199,7 +199,7 @@ def saa1_by_condition(scores: pd.DataFrame, *, expression: pd.DataFrame) -> Figu
         Quantiles of the gene by group and condition, with P against the control.
     """
     rows = expression[(expression["gene"] == GENE) & ~expression["condition"].isin(["all", ""])]
-    rows = rows[rows["group"].str.startswith(SIDES)]
+    rows = rows[rows["group"].astype(str).str.startswith(SIDES)]
     run = details.shown_run(scores, rows)
     if run is None:
         return details.nothing_to_show(scores, f"{GENE} by condition in enterocytes")
