@@ -24,10 +24,9 @@ GREYS = {
     "other": "#B4B4B4",
     "other neurons": "#8C8C8C",
     "unresolved": "#CDCDCD",
-    "unassigned": "#DEDEDE",
-    "unknown": "#DEDEDE",
     "": "#DEDEDE",
 }
+NO_TYPE = ("unassigned", "unknown")  # words for it in tables
 NOTE_LETTER = 3.4  # width of a letter of a note at most, in points
 MAX_P = 300  # -log10 of the smallest P that a table can hold
 
@@ -130,6 +129,11 @@ def ink(colour: str) -> str:
     return "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
 
 
+def known_types(types: pd.Series) -> pd.Series:
+    """Types as text; whatever says that there is none is empty."""
+    return types.fillna("").astype(str).replace(list(NO_TYPE), "")
+
+
 def type_name(name: str) -> str:
     """What a type is called: "no type", where it is none."""
     return name or "no type"
@@ -143,7 +147,7 @@ def type_marks(colours: dict[str, str]) -> list[Line2D]:
 
 def cluster_types(maps: pd.DataFrame) -> pd.Series:
     """Type by cluster of one run, clusters as text in their order; cells of no cluster left out."""
-    table = maps.assign(cluster=cluster_names(maps["cluster"]), type=maps["type"].fillna(""))
+    table = maps.assign(cluster=cluster_names(maps["cluster"]), type=known_types(maps["type"]))
     table = table[table["cluster"] != str(UNASSIGNED)].drop_duplicates("cluster")
     types = table.set_index("cluster")["type"]
     return types.loc[sorted(types.index, key=natural)]
@@ -157,7 +161,7 @@ def cluster_names(clusters: pd.Series) -> pd.Series:
 
 def pooled(compositions: pd.DataFrame) -> pd.DataFrame:
     """Number of cells by run and type, over all samples: columns of `RUN`, `type`, `n_cells`."""
-    table = by_sample(compositions).assign(type=lambda t: t["type"].fillna(""))
+    table = by_sample(compositions).assign(type=lambda t: known_types(t["type"]))
     return table.groupby([*RUN, "type"], as_index=False)["n_cells"].sum()
 
 

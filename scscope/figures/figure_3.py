@@ -75,7 +75,7 @@ def types_on_map(scores: pd.DataFrame, *, maps: pd.DataFrame) -> Figure:
     run = details.shown_run(scores, maps)
     if run is None:
         return details.nothing_to_show(scores, "a map of its cells")
-    rows = run.of(maps).assign(type=lambda t: t["type"].fillna(""))
+    rows = run.of(maps).assign(type=lambda t: details.known_types(t["type"]))
     colours = details.type_colours(rows["type"])
     figure, axes = _map_figure(-(-len(colours) // 3))
     draw_map(axes, rows, rows["type"].map(colours))

@@ -117,7 +117,7 @@ def marker_significance(scores: pd.DataFrame, *, markers: pd.DataFrame) -> Figur
     scores = with_names(scores)
     methods = scores[~scores["control"]]
     rows = markers[(markers["grouping"] == "type") & markers["method"].isin(methods["method"])]
-    rows, dataset, clusterer = _one_clusterer(rows)
+    rows, dataset, clusterer = _one_clusterer(rows[details.known_types(rows["group"]) != ""])
     genes = details.panel_genes(rows)
     rows = rows[rows["gene"].isin(genes)]
     if rows.empty:

@@ -44,8 +44,10 @@ def composition_by_condition(
     run = details.shown_run(scores, with_conditions, maps)
     if run is None:
         return details.nothing_to_show(scores, "a composition by condition")
-    cells = details.by_sample(run.of(with_conditions)).assign(type=lambda t: t["type"].fillna(""))
-    places = run.of(maps).assign(type=lambda t: t["type"].fillna(""))
+    cells = details.by_sample(run.of(with_conditions)).assign(
+        type=lambda t: details.known_types(t["type"])
+    )
+    places = run.of(maps).assign(type=lambda t: details.known_types(t["type"]))
     conditions = in_order(cells["condition"])
     colours = details.type_colours([*cells["type"], *places["type"]])
 

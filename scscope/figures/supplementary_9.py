@@ -41,7 +41,7 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     paper = paper_clusters().groupby("type")["n_cells"].sum()
     bars = dict(ours[:MOST].iterrows())
     bars |= {"SPLiT-seq (Rosenberg et al. 2018)": published} if len(published) else {}
-    bars[PAPER] = pd.concat([paper, pd.Series({"unassigned": PAPER_CELLS - paper.sum()})])
+    bars[PAPER] = pd.concat([paper, pd.Series({"": PAPER_CELLS - paper.sum()})])
 
     types = sorted({name for row in bars.values() for name in row[row > 0].index}, key=_type_place)
     colours = details.type_colours(types)

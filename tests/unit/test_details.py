@@ -70,12 +70,17 @@ def test_a_run_is_in_all_tables_and_never_a_control_or_given_labels():
 
 
 def test_types_have_colours_of_their_own_and_no_type_is_grey():
-    names = [*"abcdefghijkl", "unassigned", "other neurons", ""]
+    names = [*"abcdefghijkl", "other neurons", ""]
     colours = details.type_colours(reversed(names))
-    assert len(set(colours.values())) == len(names) - 1  # two words for no type share a grey
+    assert len(set(colours.values())) == len(names)
     assert list(colours)[:2] == ["a", "b"]
-    assert colours[""] == colours["unassigned"] == details.GREYS[""]
+    assert colours[""] == details.GREYS[""]
     assert details.type_colours(names) == colours
+
+
+def test_words_for_no_type_are_one():
+    types = pd.Series(["rods", "unassigned", np.nan, "unknown", ""])
+    assert details.known_types(types).tolist() == ["rods", "", "", "", ""]
 
 
 def test_samples_are_summed_and_their_sum_is_not_counted_twice():

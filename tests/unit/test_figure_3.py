@@ -53,11 +53,11 @@ def test_every_cell_is_drawn_once_and_every_cluster_has_its_number():
 def test_cells_have_the_colour_of_their_type():
     scores, further = made()
     figure = figure_3.types_on_map(scores, maps=further["maps"])
-    maps = first()["maps"]
-    colours = details.type_colours(maps["type"])
-    assert set(colours) <= texts(figure)
+    types = details.known_types(first()["maps"]["type"])
+    colours = details.type_colours(types)
+    assert {*colours, "no type"} - {""} <= texts(figure)
     shown = pd.Series(map(tuple, cloud(figure).get_facecolors())).value_counts()
-    for name, n in maps["type"].value_counts().items():
+    for name, n in types.value_counts().items():
         assert shown[to_rgba(colours[name])] == n
 
 
