@@ -91,10 +91,25 @@ def shown_run(scores: pd.DataFrame, *tables: pd.DataFrame) -> Shown | None:
 
 
 def _note(rows: pd.DataFrame, seed: int) -> str:
-    runs = rows.drop_duplicates("seed")
-    bad = runs.loc[~runs["status"].isin(["ok"]), "status"].value_counts().sort_index()
-    failed = ", ".join(f"{n}/{len(runs)} {status.replace('_', ' ')}" for status, n in bad.items())
+    failed = ", ".join(_ends(rows))
     return f"seed {seed} of {seeds_text(rows)}" + (f"; × {failed}" if failed else "")
+
+
+def _ends(rows: pd.DataFrame) -> list[str]:
+    """How runs ended that did not end well, such as "2/3 timeout"; clusterings of a run count once."""
+    runs = rows.drop_duplicates(["dataset", "seed"])
+    bad = runs.loc[runs["status"] != "ok", "status"].value_counts().sort_index()
+    return [f"{n}/{len(runs)} {status.replace('_', ' ')}" for status, n in bad.items()]
+
+
+def failures(methods: pd.DataFrame) -> list[str]:
+    """Entries with runs that gave nothing, and why: "scVI (counts): 1/3 timeout" and the like."""
+    entries = ordered(methods[["name", "use", "scale", "method"]].drop_duplicates("method"))
+    ends = {
+        entry_text(entry.name, entry.scale): _ends(methods[methods["method"] == entry.method])
+        for entry in entries.itertuples()
+    }
+    return [f"{name}: {', '.join(words)}" for name, words in ends.items() if words]
 
 
 def entry_text(name: str, scale: str) -> str:

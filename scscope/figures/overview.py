@@ -135,10 +135,10 @@ def draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str],
             values = outcome(own[own["clusterer"] == clusterer]).values
             if len(values):
                 draw_spread(axes, values, position + offsets[i], colour, MARKERS[i % len(MARKERS)])
-        note_failures(axes, own, position, colour)
+        _note_failures(axes, own, position, colour)
 
 
-def note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -> None:
+def _note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -> None:
     """Say at the emptier end of the line what failed, such as "× 2/3 timeout".
 
     Runs are counted, not their clusterings.

@@ -61,20 +61,32 @@ def agreement_and_clusters(scores: pd.DataFrame, *, datasets: pd.DataFrame) -> F
             own = methods[(methods["dataset"] == dataset) & (methods["metric"] == metric)]
             method_axis(each, entries, named=each is row[0])
             _metric_axis(each, own, metric, known)
-            draw_entries(each, own, entries, clusterers, styles(methods))
+            drawn = own[own["status"] == "ok"]
+            draw_entries(each, drawn, entries, clusterers, styles(methods))
+        _name_failures(row[0], methods[methods["dataset"] == dataset], entries)
         details.heading(row[0], dataset)
-    notes = [f"{seeds_text(methods)}; small: seeds, large: mean ± s.d.", *marks.not_drawn(methods)]
+    notes = [f"{seeds_text(methods)}; small: seeds, large: mean ± s.d.; ×: runs failed / all"]
     named = [
         (CLUSTERERS.get(name, name), marker)
         for name, marker in zip(clusterers, MARKERS, strict=False)
     ]
     _legend(figure, named)
-    details.footnote(figure, notes)
+    details.footnote(figure, [*notes, "; ".join(details.failures(methods))])
     return figure
 
 
 def _entries(methods: pd.DataFrame) -> pd.DataFrame:
     return ordered(methods[["name", "use", "scale", "method"]].drop_duplicates("method"))
+
+
+def _name_failures(axes: Axes, methods: pd.DataFrame, entries: pd.DataFrame) -> None:
+    """Add to the names of entries how many of their runs failed: "scVI (counts) × 1/3"."""
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    for i, method in enumerate(entries["method"]):
+        runs = methods[methods["method"] == method].drop_duplicates("seed")
+        n = (runs["status"] != "ok").sum()
+        names[i] += f"  × {n}/{len(runs)}" if n else ""
+    axes.set_yticks(range(len(names)), names)
 
 
 def _metric_axis(axes: Axes, rows: pd.DataFrame, metric: str, n_labels: float) -> None:
@@ -145,7 +157,7 @@ def marker_significance(scores: pd.DataFrame, *, markers: pd.DataFrame) -> Figur
     own = methods[methods["dataset"] == dataset]
     words = "mean over seeds; in brackets: seeds that have the type, where not all have it; "
     words += "descriptive: the types were given by these genes"
-    details.footnote(figure, [f"{seeds_text(own)}; {words}", *marks.not_drawn(own)])
+    details.footnote(figure, [f"{seeds_text(own)}; {words}", "; ".join(details.failures(own))])
     return figure
 
 
@@ -238,7 +250,9 @@ def _shares(scores: pd.DataFrame, compositions: pd.DataFrame, types: list[str]) 
     if set(entries["scale"]) - set(shapes):
         shapes["counts"] = OF_COUNTS
     _legend(figure, [(f"input: {scale}", marker) for scale, marker in shapes.items()], lines)
-    details.footnote(figure, [_shares_note(methods, dataset)])
+    own = methods[methods["dataset"] == dataset]
+    words = f"{seeds_text(own)}; types that were not found have share 0 and stand at the lower end"
+    details.footnote(figure, [words, "; ".join(details.failures(own))])
     return figure
 
 
@@ -249,14 +263,6 @@ def _as_shares(cells: pd.DataFrame, types: list[str]) -> pd.DataFrame:
     )
     wide = wide.reindex(columns=types).fillna(0)
     return wide.div(wide.sum(axis=1), axis=0)
-
-
-def _shares_note(methods: pd.DataFrame, dataset: str) -> str:
-    own = methods[methods["dataset"] == dataset]
-    bad = own[own["status"] != "ok"].drop_duplicates(["method", "seed"])
-    failed = ", ".join(f"{name} {n}×" for name, n in bad["name"].value_counts().items())
-    words = f"{seeds_text(own)}; types that were not found have share 0 and stand at the lower end"
-    return f"{words}; failed: {failed}" if failed else words
 
 
 def _draw_shares(axes: Axes, shares, labels, reference: pd.Series, entries, look) -> None:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from scscope.cluster.result import GIVEN
 from scscope.datasets.brain import PAPER_CELLS
 from scscope.datasets.splitseq import TYPES
-from scscope.figures import details, marks
+from scscope.figures import details
 from scscope.figures.figure_3 import paper_clusters
 from scscope.figures.style import MM, WIDTH, styled
 from scscope.figures.tables import CLUSTERERS, natural, ordered, rank, seeds_text, with_names
@@ -58,7 +58,7 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
         notes.append(f"SPLiT-seq is not in this study: name dataset {PUBLISHED} among its datasets")
     if len(ours) > MOST:
         notes.append(f"the first {MOST} of {len(ours)} combinations of data, method and clusterer")
-    details.footnote(figure, [*notes, *marks.not_drawn(scores[~scores["control"]])])
+    details.footnote(figure, [*notes, "; ".join(details.failures(scores[~scores["control"]]))])
     return figure
 
 

@@ -46,7 +46,10 @@ def test_failed_runs_stand_in_their_line():
     scores = counted(synthetic(3, failing={"scvi": ("mid_2", 2, "timeout")}))
     lost = scores["status"] != "ok"
     scores.loc[lost, "value"] = np.nan
-    assert "× 2/3 timeout" in texts(retina.agreement_and_clusters(scores, datasets=DATASETS))
+    figure = retina.agreement_and_clusters(scores, datasets=DATASETS)
+    lines = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes]
+    assert ["scVI (counts)  × 2/3" in names for names in lines] == [False, False, True, False]
+    assert any("scVI (counts): 2/6 timeout" in text for text in texts(figure))
 
 
 def test_shares_are_among_the_types_that_microscopy_has():
