@@ -159,7 +159,7 @@ def of_subtypes(expression: pd.DataFrame) -> pd.DataFrame:
 
     Genes without a value in any subtype are left out.
     """
-    rows = expression[expression["condition"].isin(["all", ""])]
+    rows = expression[expression["condition"].fillna("").isin(["all", ""])]
     genes = set(rows.loc[rows["group"].isin(SUBTYPES), "gene"])
     return rows[rows["group"].isin([*SUBTYPES, OTHERS]) & rows["gene"].isin(genes)]
 
@@ -200,7 +200,9 @@ def saa1_by_condition(scores: pd.DataFrame, *, expression: pd.DataFrame) -> Figu
     expression
         Quantiles of the gene by group and condition, with P against the control.
     """
-    rows = expression[(expression["gene"] == GENE) & ~expression["condition"].isin(["all", ""])]
+    rows = expression[
+        (expression["gene"] == GENE) & ~expression["condition"].fillna("").isin(["all", ""])
+    ]
     rows = rows[rows["group"].astype(str).str.startswith(SIDES)]
     run = details.shown_run(scores, rows)
     if run is None:
@@ -208,19 +210,22 @@ def saa1_by_condition(scores: pd.DataFrame, *, expression: pd.DataFrame) -> Figu
     rows = run.of(rows)
     groups = _groups(rows["group"])
     conditions = in_order(rows["condition"])
-    width = WIDTH if len(groups) > 2 else WIDTH * 0.75
-    figure = Figure((width, 68 * MM), layout="constrained")
-    cells = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    n_rows = -(-len(groups) // 2)
+    figure = Figure((WIDTH * 0.75, n_rows * 50 * MM + 18 * MM), layout="constrained")
+    cells = figure.subplots(n_rows, 2, sharey=True, squeeze=False)
     high = rows["q95"].max() or 1.0
-    for axes, group in zip(cells, groups, strict=True):
+    for axes in cells.ravel()[len(groups) :]:
+        axes.axis("off")
+    for axes, group in zip(cells.ravel(), groups, strict=False):
         own = rows[rows["group"] == group]
         _draw_boxes(
             axes, own, conditions, COLOURS["scscope" if group.startswith("distal") else "pca"]
         )
         axes.set_ylim(-0.03 * high, 1.35 * high)
         details.heading(axes, group)
-    cells[0].set_ylabel(f"{GENE}: log(1 + size-normalised UMIs)")
-    words = "boxes: quartiles; whiskers: 5 and 95 %; point: log(1 + mean); P of t (above) and rank-sum test"
+    for axes in cells[:, 0]:
+        axes.set_ylabel(f"{GENE}: log(1 + UMIs)")
+    words = "UMIs of size-normalised counts; boxes: quartiles; whiskers: 5 and 95 %; point: log(1 + mean); P of t (above) and rank-sum test"
     words += f" against {CONTROL}"
     if rows["descriptive"].astype(bool).any():
         words += ", of cells: descriptive"

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from scscope.figures import PANELS, details, load_panel
+from scscope.gather import read_table, write_table
 from tests.details import KINDS, tables
 from tests.unit.test_figures import synthetic, texts
 
@@ -44,6 +45,19 @@ def test_runs_that_failed_are_named(name):
         *("supplementary_7a", "supplementary_7b", "supplementary_7c", "supplementary_8"),
     )
     assert ("2/3 timeout" if one_run else "timeout") in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["figure_3e", "supplementary_5c", "supplementary_7a", "supplementary_8"]
+)
+def test_tables_that_were_written_and_read_give_the_same_panel(name, tmp_path):
+    scores = synthetic(1)
+    further = tables(kind(name), scores, n_clusters=13, n_cells=60)
+    read = {}
+    for table in PANELS[name].needs:
+        write_table(further[table], tmp_path / table)
+        read[table] = read_table(tmp_path / table)
+    assert texts(load_panel(name)(scores, **read)) == texts(drawn_of(name, scores))
 
 
 def test_the_first_run_is_shown_and_never_the_best():
