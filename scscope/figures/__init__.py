@@ -157,9 +157,9 @@ PANELS = {
             "with the known number as a dashed line. Small points are seeds (n in the figure), "
             "large points their mean, lines one standard deviation; the shape names the "
             "clusterer. k-means is given the true number of groups. The labels were found by "
-            "clustering the same counts, so they are a reference and not a truth. × after a "
-            "name: runs that failed / all. The paper says in words that scScope comes closest to the 39 clusters; "
-            "its values are not available, so they are not shown."
+            "clustering the same counts, so they are a reference and not a truth. × after a name: "
+            "runs that failed / all. The paper says in words that scScope comes closest to the 39 "
+            "clusters; its values are not available, so they are not shown."
         ),
         function="scscope.figures.supplementary_5:agreement_and_clusters",
         metrics=("ari", "ari_rest", "n_clusters"),

@@ -11,6 +11,7 @@ from scscope.figures.figure_3 import INK, draw_map
 from scscope.figures.style import COLOURS, MM, WIDTH, shade, styled
 from scscope.figures.tables import natural
 from scscope.metrics.composition import MIN_SAMPLES
+from scscope.metrics.markers import TINY
 
 SIDES = ("distal", "proximal")
 AGES = ("immature", "mature")
@@ -19,6 +20,7 @@ OTHERS = "other"
 CONTROL = "Control"
 GENE = "Saa1"
 SMALLER = 4  # as much as a map of figure 3 has of the area of one here
+MOST_GENES = 40  # as many lines fit on a page
 BACKGROUND = "#E9E9E9"
 MAP, BARS, LEGEND = 38 * MM, 45 * MM, 22 * MM  # heights
 LINE = 4.4 * MM  # of a gene
@@ -141,6 +143,7 @@ def enterocyte_markers(scores: pd.DataFrame, *, expression: pd.DataFrame) -> Fig
     rows = run.of(rows).drop_duplicates(["gene", "group"])
     means = rows.pivot(index="gene", columns="group", values="mean")
     means = means.reindex(columns=[*SUBTYPES, OTHERS])
+    note = genes_note(len(by_side(means)), len(means))
     means = means.loc[by_side(means)]
     n_cells = rows.drop_duplicates("group").set_index("group")["n_cells"]
 
@@ -150,7 +153,7 @@ def enterocyte_markers(scores: pd.DataFrame, *, expression: pd.DataFrame) -> Fig
     words = [f"{name.replace(' ', chr(10))}\n{_amount(n_cells, name)}" for name in means.columns]
     axes.set_xticks(np.arange(len(words)) + 0.5, words)
     details.heading(axes, run.title, "mean UMIs per cell; colour: share of the gene’s highest mean")
-    details.footnote(figure, [run.note])
+    details.footnote(figure, [run.note, note])
     return figure
 
 
@@ -165,11 +168,22 @@ def of_subtypes(expression: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_side(means: pd.DataFrame) -> list[str]:
-    """Genes, those with more in distal enterocytes first, then those with more in proximal ones."""
+    """Genes, those with more in distal enterocytes first, then those with more in proximal ones.
+
+    Of more genes than fit on a page, those that a subtype has most of in proportion to other cells.
+    """
     distal, proximal = (
         means[[name for name in SUBTYPES if name.startswith(side)]].max(axis=1) for side in SIDES
     )
-    return sorted(means.index, key=lambda gene: (not distal[gene] > proximal[gene], natural(gene)))
+    ratio = (means[list(SUBTYPES)].max(axis=1) + TINY) / (means[OTHERS].fillna(0) + TINY)
+    chosen = ratio.sort_values(ascending=False, kind="stable").index[:MOST_GENES]
+    return sorted(chosen, key=lambda gene: (not distal[gene] > proximal[gene], natural(gene)))
+
+
+def genes_note(n_shown: int, n_genes: int) -> str:
+    """What to say where not all genes are shown; nothing where they are."""
+    words = f"{n_shown} of {n_genes} genes: those that enterocytes have most of, relative to other cells"
+    return words if n_shown < n_genes else ""
 
 
 def _amount(n_cells: pd.Series, name: str) -> str:

@@ -8,7 +8,15 @@ from matplotlib.figure import Figure
 
 from scscope.figures import details
 from scscope.figures.style import GREY, MM, WIDTH, styled
-from scscope.figures.supplementary_7 import AGES, OTHERS, SIDES, SUBTYPES, by_side, of_subtypes
+from scscope.figures.supplementary_7 import (
+    AGES,
+    OTHERS,
+    SIDES,
+    SUBTYPES,
+    by_side,
+    genes_note,
+    of_subtypes,
+)
 
 TESTS = {"p_t": "t", "p_rank_sum": "rank-sum"}
 LINE = 4.4 * MM  # height of a gene
@@ -55,7 +63,7 @@ def marker_tests(scores: pd.DataFrame, *, expression: pd.DataFrame) -> Figure:
         words += (
             "; descriptive: the groups were made from the same values, and cells are no replicates"
         )
-    details.footnote(figure, [words, run.note])
+    details.footnote(figure, [words, genes_note(len(genes), len(means)), run.note])
     return figure
 
 

@@ -97,6 +97,22 @@ def test_means_are_written_and_other_genes_are_not():
     assert "Saa1" not in genes
 
 
+def test_of_many_genes_those_of_enterocytes_are_kept_and_the_others_counted():
+    rows = shown("expression").query("condition == 'all'")
+    other = rows["group"] == "other"
+    more = [
+        rows.assign(gene=rows["gene"] + f".{i}", mean=rows["mean"].where(~other, 1e6))
+        for i in range(6)
+    ]
+    table = pd.concat([rows, *more])
+    for module in (supplementary_7.enterocyte_markers, supplementary_8.marker_tests):
+        figure = module(made()[0], expression=table)
+        genes = {label.get_text() for label in figure.axes[0].get_yticklabels()}
+        assert len(genes) == supplementary_7.MOST_GENES
+        assert set(rows["gene"]) <= genes
+        assert any("40 of 49 genes" in text for text in texts(figure))
+
+
 def test_a_subtype_without_cells_is_a_dash():
     scores, further = made()
     lost = further["expression"].query("group != 'distal immature'")
