@@ -174,6 +174,82 @@ PANELS = {
         metrics=("ari",),
         needs=("datasets",),
     ),
+    "figure_3a": Panel(
+        title="Clusters of the brain on a map (Fig. 3a)",
+        caption=(
+            "A sample of the cells of one run on a two-dimensional embedding of its latent "
+            "(number of cells in the figure), coloured and numbered by cluster; a number stands "
+            "at the median of its cluster, colours are used twice where there are many. Cells of "
+            "no cluster are grey. Distances between clusters on such a map mean little. The run "
+            "is the first of the study in the order of the benchmark (dataset, method, clusterer, "
+            "seed), not the best. The paper’s map, a t-SNE of 30,000 cells with clusters 0 to 34, "
+            "is not available as numbers, so it is not shown; cluster numbers here are not the "
+            "paper’s."
+        ),
+        function="scscope.figures.figure_3:clusters_on_map",
+        metrics=("n_clusters",),
+        needs=("maps",),
+    ),
+    "figure_3b": Panel(
+        title="Major types of brain cells on the same map (Fig. 3b)",
+        caption=(
+            "The cells and the run of the panel before, coloured by the type that its markers "
+            "give to the whole cluster of a cell; clusters that none of the types fits are grey. "
+            "The markers have a public source, which the documentation of the datasets names; the "
+            "paper’s own (its Supplementary Table 7) are not known. The paper’s map is not "
+            "available as numbers, so it is not shown."
+        ),
+        function="scscope.figures.figure_3:types_on_map",
+        metrics=("n_clusters",),
+        needs=("maps",),
+    ),
+    "figure_3c": Panel(
+        title="Marker genes by type (Fig. 3c)",
+        caption=(
+            "How the clusters of each type (rows; number of clusters in brackets) express the "
+            "marker genes of all types (columns), in the run of the panels before. Colour: mean "
+            "over the clusters of log2((mean of the cluster + 1e-9) / (mean of all other cells + "
+            "1e-9)), the means taken of size-normalised log(1 + x) and put back to counts; beyond "
+            "±4 it does not change. Area: share of these clusters in which the gene is a marker, "
+            "that is log2 fold change > 0.5 and rank-sum P < 0.05. The types were given by these "
+            "same genes, and clusters come from the same data: P is descriptive. None of these "
+            "values come from the paper."
+        ),
+        function="scscope.figures.figure_3:markers_by_type",
+        metrics=("n_clusters",),
+        needs=("markers", "maps"),
+    ),
+    "figure_3d": Panel(
+        title="Genes that each cluster has most of (Fig. 3d)",
+        caption=(
+            "For each cluster of one run (number, type by markers, cells) its ten genes of "
+            "largest log2 fold change against all other cells, of those with log2 fold change > "
+            "0.5 and two-sided rank-sum P < 0.05, the paper’s criteria; fewer where fewer pass. P "
+            "is not corrected for the number of genes, as in the paper, and it is descriptive: "
+            "clusters were made to differ in the values that are tested, so P falls below any "
+            "level even where there is nothing to find. Only the ten genes are kept in the table. "
+            "The paper’s lists (Supplementary Tables 8 and 9) are not known, so they are not "
+            "shown."
+        ),
+        function="scscope.figures.figure_3:top_genes",
+        metrics=("n_clusters",),
+        needs=("markers", "maps"),
+    ),
+    "figure_3e": Panel(
+        title="Sizes of clusters by type, beside the paper’s (Fig. 3e)",
+        caption=(
+            "a, share of the cells in each cluster of one run, on a logarithmic scale, by the "
+            "type that markers give to it; cells of no cluster, and clusters of a single cell, "
+            "are left out. b, the same of the paper: 24 of its 36 clusters, those that it names a "
+            "type for, with the numbers of cells that Fig. 3 of Deng et al. 2019 prints, as "
+            "shares of the 1,308,421 cells that it states (the public file has 1,306,127). Sums "
+            "by type are of the clusters shown. Numbers of clusters have nothing to do with each "
+            "other in a and b."
+        ),
+        function="scscope.figures.figure_3:cluster_sizes",
+        metrics=("n_clusters",),
+        needs=("markers", "maps"),
+    ),
     "supplementary_1": Panel(
         title="Training on several GPUs (Supplementary Fig. 1)",
         caption=(
@@ -246,6 +322,73 @@ PANELS = {
         metrics=("ari",),
         needs=("datasets",),
     ),
+    "supplementary_5a": Panel(
+        title="Agreement with the known cell types of the retina, and number of clusters (Supplementary Fig. 5a)",
+        caption=(
+            "For each method with its input scale: agreement of clusters with the known labels "
+            "over all cells (adjusted Rand index, ARI; 1 is perfect, 0 is chance), the same over "
+            "the cells that are no rods, which are two thirds of all, and the number of clusters, "
+            "with the known number as a dashed line. Small points are seeds (n in the figure), "
+            "large points their mean, lines one standard deviation; the shape names the "
+            "clusterer. k-means is given the true number of groups. The labels were found by "
+            "clustering the same counts, so they are a reference and not a truth. × after a name: "
+            "runs that failed / all. The paper says in words that scScope comes closest to the 39 "
+            "clusters; its values are not available, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_5:agreement_and_clusters",
+        metrics=("ari", "ari_rest", "n_clusters"),
+        needs=("datasets",),
+    ),
+    "supplementary_5b": Panel(
+        title="Significance of the markers of retinal cell types (Supplementary Fig. 5b)",
+        caption=(
+            "For each method with its input scale (rows) and each type (columns): −log10 P of the "
+            "two-sided rank-sum test of the type’s marker genes, in the cells of the clusters of "
+            "that type against all other cells, the median over these genes and the mean over "
+            "seeds (n in the figure); a gene that the type has less of counts 0. Darker is more "
+            "significant; at most 300. A gene counts for the type in which its mean log2 fold "
+            "change over all methods and seeds is highest. A dash: no cluster is of the type. "
+            "Right: mean over types, in which those that were not found count 0. Descriptive in "
+            "two ways: the types were given by these genes, and clusters come from the same "
+            "values, so small P are no proof of a type; methods can be compared, since all have "
+            "the same cells and genes. The paper says in words that scScope has the strongest "
+            "markers; its values are not available, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_5:marker_significance",
+        metrics=("n_clusters",),
+        needs=("markers",),
+    ),
+    "supplementary_5c": Panel(
+        title="Shares of retinal cell types without rods, beside microscopy (Supplementary Fig. 5c)",
+        caption=(
+            "Left: share of each type among the cells of the types named, rods left out, on a "
+            "logarithmic scale. Points are means over seeds (n in the figure), lines reach from "
+            "the lowest to the highest, all of one clusterer, which the figure names; colours are "
+            "those of the right side, the shape is the input scale. Black: microscopy, by Jeon et "
+            "al. 1998, in percent of all cells and scaled to the same types; grey: the published "
+            "labels of the same cells. Types are given to clusters by markers. Right: correlation "
+            "of shares with microscopy over these types, Pearson’s (circle) and Spearman’s "
+            "(square), by seed, with mean ± s.d. Six types are few: correlations of such a number "
+            "vary a lot by chance. Drop-seq does not catch all types alike, so the best "
+            "clustering need not agree most. The paper’s values are not available, so they are "
+            "not shown."
+        ),
+        function="scscope.figures.supplementary_5:shares_without_rods",
+        metrics=("n_clusters",),
+        needs=("compositions",),
+    ),
+    "supplementary_5d": Panel(
+        title="Shares of all retinal cell types, beside microscopy (Supplementary Fig. 5d)",
+        caption=(
+            "As the panel before, with rods. By microscopy four fifths of all cells are rods, so "
+            "Pearson’s correlation is all but 1 whatever the other types do; Spearman’s takes "
+            "ranks and is not led by them. Microscopy by Jeon et al. 1998. The paper’s values are "
+            "not available, so they are not shown."
+        ),
+        function="scscope.figures.supplementary_5:shares_of_all_types",
+        metrics=("n_clusters",),
+        needs=("compositions",),
+    ),
     "supplementary_6": Panel(
         title="Scalable clustering, step by step (Supplementary Fig. 6)",
         caption=(
@@ -258,6 +401,87 @@ PANELS = {
         function="scscope.figures.supplementary_6:steps_of_scalable",
         table="",
         needs=("datasets",),
+    ),
+    "supplementary_7a": Panel(
+        title="Composition of the intestine under infection (Supplementary Fig. 7a)",
+        caption=(
+            "a, cells of each condition on the map of one run, by the type that markers give to "
+            "their cluster, over all others in light grey (a sample of cells; numbers in the "
+            "figure). b, share of each type in every mouse (cells below the bar) and, wider, the "
+            "mean of the mice of a condition. The mouse is the unit: with two mice per infection "
+            "no test of shares can reach significance, so none is drawn and differences are "
+            "descriptive. The run is the first of the study in the order of the benchmark, not "
+            "the best. The paper’s t-SNE and shares are not available as numbers, so they are not "
+            "shown."
+        ),
+        function="scscope.figures.supplementary_7:composition_by_condition",
+        metrics=("n_clusters",),
+        needs=("maps", "compositions"),
+    ),
+    "supplementary_7b": Panel(
+        title="Markers of distal and proximal enterocytes (Supplementary Fig. 7b)",
+        caption=(
+            "Mean of each marker gene, in UMIs per cell of size-normalised counts, in the four "
+            "subtypes of enterocytes and in all other cells (number of cells below), all "
+            "conditions together, in one run. Genes that distal enterocytes have more of stand "
+            "first. Colour: the mean as a share of the gene’s highest. Subtypes were given by "
+            "markers, so that they differ in them is no finding. The paper’s values are not "
+            "available, so they are not shown; it has 385 immature and 457 mature distal, 1,039 "
+            "and 845 proximal enterocytes, and 7,116 other cells."
+        ),
+        function="scscope.figures.supplementary_7:enterocyte_markers",
+        metrics=("n_clusters",),
+        needs=("expression",),
+    ),
+    "supplementary_7c": Panel(
+        title="Saa1 in enterocytes by condition (Supplementary Fig. 7c)",
+        caption=(
+            "Saa1 in distal and in proximal enterocytes of one run by condition: log(1 + "
+            "size-normalised UMIs), boxes are quartiles, whiskers the 5 and 95 % quantiles, the "
+            "point is log(1 + mean); number of cells below. P of the two-sided t test and of the "
+            "rank-sum test against control, both of cells. Cells of one mouse are no replicates, "
+            "and there are two mice per infection: P is descriptive. The paper draws log TPM of "
+            "1,129 enterocytes and says that Saa1 rises in distal but not in proximal enterocytes "
+            "after Salmonella and ten days after H. polygyrus; its values are not available, so "
+            "they are not shown."
+        ),
+        function="scscope.figures.supplementary_7:saa1_by_condition",
+        metrics=("n_clusters",),
+        needs=("expression",),
+    ),
+    "supplementary_8": Panel(
+        title="Tests of enterocyte markers (Supplementary Fig. 8)",
+        caption=(
+            "−log10 P of each marker gene between immature and mature enterocytes, and between "
+            "each of them and all cells that are no enterocytes, by the two-sided t test and by "
+            "the rank-sum test, for distal and for proximal enterocytes of one run; the darker, "
+            "the smaller P; not corrected for the number of tests. A triangle: the gene’s mean is "
+            "lower in the group that is named first. Groups were made from the same genes, and "
+            "cells of one mouse are no replicates: all P are descriptive. The paper’s values are "
+            "not available, so they are not shown; its groups have 385 and 457 distal, 1,039 and "
+            "845 proximal enterocytes and 7,116 other cells."
+        ),
+        function="scscope.figures.supplementary_8:marker_tests",
+        metrics=("n_clusters",),
+        needs=("expression",),
+    ),
+    "supplementary_9": Panel(
+        title="Major types of brain cells, beside SPLiT-seq and the paper (Supplementary Fig. 9)",
+        caption=(
+            "Shares of glutamatergic, GABAergic and non-neuronal cells, in percent: of each "
+            "method, by the type that markers give to clusters, over all seeds (n in the figure); "
+            "of SPLiT-seq, all nuclei of Rosenberg et al. 2018 by their published clusters, whose "
+            "types are read off their names; of the paper, the sums of the clusters that its Fig. "
+            "3 prints (817,309, 212,529 and 93,876 cells). Left: of all cells; those of no major "
+            "type are grey, and for the paper they are what is missing to its 1,308,421 cells. "
+            "Right: of the cells of the three types alone. SPLiT-seq is of brain and spinal cord "
+            "at days 2 and 11 after birth, the 10x data of the embryo at day 18: shares need not "
+            "agree. The SPLiT-seq shares that the paper drew are not available, nor which part of "
+            "the data they are of."
+        ),
+        function="scscope.figures.supplementary_9:major_types",
+        metrics=("n_clusters",),
+        needs=("compositions",),
     ),
     "supplementary_10": Panel(
         title="The scScope network, unrolled to three passes (Supplementary Fig. 10)",

@@ -120,7 +120,7 @@ def draw_entries(axes: Axes, rows: pd.DataFrame, entries, clusterers: list[str],
         for i, clusterer in enumerate(clusterers):
             values = outcome(own[own["clusterer"] == clusterer]).values
             if len(values):
-                _draw_spread(axes, values, position + offsets[i], colour, MARKERS[i % len(MARKERS)])
+                draw_spread(axes, values, position + offsets[i], colour, MARKERS[i % len(MARKERS)])
         _note_failures(axes, own, position, colour)
 
 
@@ -142,7 +142,8 @@ def _note_failures(axes: Axes, rows: pd.DataFrame, position: int, colour: str) -
     axes.text(x, position, text, transform=axes.get_yaxis_transform(), **place, zorder=2)
 
 
-def _draw_spread(axes: Axes, values: np.ndarray, y: float, colour: str, marker: str) -> None:
+def draw_spread(axes: Axes, values: np.ndarray, y: float, colour: str, marker: str) -> None:
+    """Values along a line, with their mean and one standard deviation."""
     line = {"color": colour, "markeredgewidth": 0}
     axes.plot(values, np.full(len(values), y), marker, **line, markersize=1.8, alpha=0.45)
     mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0

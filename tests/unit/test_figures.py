@@ -19,6 +19,7 @@ from scscope.figures import PANELS, load_panel
 from scscope.figures.marks import spread
 from scscope.figures.style import COLOURS, GREY, MAX_POINTS, RESERVE, WIDTH, rasterise, save, styles
 from scscope.figures.tables import natural, on_scale, paper_values, with_names
+from tests.unit.tables_of_details import KINDS, tables
 from tests.unit.tables_of_panels import EXAMPLES
 
 # entry, label, use, scale, control
@@ -77,25 +78,28 @@ def synthetic(n_seeds: int = 3, failing: dict | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def further(name: str) -> dict[str, pd.DataFrame]:
-    """What a panel needs beside the scores."""
+def draw(name: str, scores: pd.DataFrame) -> Figure:
+    """A panel of these scores, and of the tables that it needs beside them."""
     datasets = pd.DataFrame(
         {
             "dataset": ["mid_1", "mid_2"],
             "source": "splat",
             "n_cells": [500, 2000],
             "n_genes": 400,
+            "n_labels": 39,
             "n_batches": [3, 0],
         }
     )
-    tables = {"datasets": datasets}
-    return {need: tables[need] for need in PANELS[name].needs}
+    further, needs = {"datasets": datasets}, PANELS[name].needs
+    if not further.keys() >= set(needs):
+        further |= tables(KINDS.get(name.split("_")[1][0], "intestine"), scores)
+    return load_panel(name)(scores, **{need: further[need] for need in needs})
 
 
 @cache
 def drawn(name: str) -> Figure:
     """A panel of the plain synthetic scores, drawn once: tests only look at it."""
-    return load_panel(name)(synthetic(), **further(name))
+    return draw(name, synthetic())
 
 
 def texts(figure: Figure) -> set[str]:
@@ -109,10 +113,11 @@ def labels(axes) -> list[str]:
 @pytest.mark.parametrize("name", SHOWN)
 def test_panel_is_drawn_within_the_page(name):
     panel = PANELS[name]
-    figure = drawn(name)
+    figure = draw(name, synthetic())
     assert panel.title
     assert panel.caption.endswith(".")
     assert figure.get_figwidth() <= WIDTH + 1e-9
+    figure.draw_without_rendering()  # settles the layout
     drawn_box, page = figure.get_tightbbox(), figure.get_size_inches()
     assert min(drawn_box.x0, drawn_box.y0) >= 0
     assert drawn_box.x1 <= page[0] + 1e-9
@@ -258,10 +263,7 @@ def test_scores_of_other_kinds_do_not_break_a_panel():
 @pytest.mark.parametrize("name", [name for name in SHOWN if PANELS[name].table])
 def test_names_of_users_are_text(name, tmp_path):
     label = r"$\nothing{$ <b>"
-    save(
-        load_panel(name)(synthetic(1).replace({"label": {"scScope": label}}), **further(name)),
-        [tmp_path / "a.svg"],
-    )
+    save(draw(name, synthetic(1).replace({"label": {"scScope": label}})), [tmp_path / "a.svg"])
     assert r"$\nothing{$ &lt;b&gt;" in (tmp_path / "a.svg").read_text()
 
 
@@ -273,9 +275,7 @@ def test_datasets_of_unknown_sparsity_are_named():
 @pytest.mark.parametrize("name", SHOWN)
 def test_same_scores_give_the_same_svg(name, tmp_path):
     paths = [tmp_path / "first.svg", tmp_path / "second.svg"]
-    for figure, path in zip(
-        (drawn(name), load_panel(name)(synthetic(), **further(name))), paths, strict=True
-    ):
+    for figure, path in zip((drawn(name), draw(name, synthetic())), paths, strict=True):
         save(figure, [path])
     first, second = (path.read_bytes() for path in paths)
     assert first == second

@@ -20,7 +20,7 @@ from scscope.figures.redraw import compose_page, draw_panel, redraw, stand_ins
 from scscope.figures.style import MM, WIDTH, save
 from scscope.gather import panel_table, read_panels, write_table
 from tests.unit.tables_of_panels import EXAMPLES, draw_example
-from tests.unit.test_figures import further, synthetic
+from tests.unit.test_figures import draw, synthetic
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "tests/data/figures"
@@ -41,9 +41,7 @@ def picture(name: str, path: Path, table: pd.DataFrame) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(style.RC, "font.family", ["DejaVu Sans"])
         patch.setitem(style.RC, "savefig.dpi", DPI)
-        plain = name not in EXAMPLES
-        figure = load_panel(name)(table, **further(name)) if plain else draw_example(name)
-        save(figure, [path])
+        save(draw_example(name) if name in EXAMPLES else draw(name, table), [path])
 
 
 @pytest.mark.parametrize("name", PANELS)
