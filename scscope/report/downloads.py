@@ -14,6 +14,7 @@ SHOWN = [
     *("status", "n_cells", "sparsity"),
 ]
 DIGITS = 6
+MAX_ROWS = 20_000  # of a table inside the page: some three megabytes
 
 
 def csv_uri(table: pd.DataFrame) -> str:
@@ -29,6 +30,11 @@ def plain_cell(value):
     if isinstance(value, str) and FORMULA.match(value) and not NUMBER.match(value):
         return f"'{value}"
     return value
+
+
+def short_enough(table: pd.DataFrame) -> pd.DataFrame | None:
+    """The table, or None if the page would become too large with it."""
+    return table if len(table) <= MAX_ROWS else None
 
 
 def shown_scores(scores: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:

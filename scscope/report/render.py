@@ -31,8 +31,8 @@ class Drawing:
         Of the panel.
     svg, png
         The drawing in both formats.
-    table
-        What it was drawn from.
+    tables
+        What it was drawn from: each table by its name, None for one that is too long for a page.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Drawing:
     caption: str
     svg: bytes
     png: bytes
-    table: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame | None]
 
 
 def render(
@@ -105,8 +105,10 @@ def render(
                 "title": panel.title,
                 "caption": panel.caption,
                 "image": image(panel.svg, panel.png),
-                "csv": csv_uri(panel.table),
-                "n_rows": len(panel.table),
+                "tables": [
+                    (name, None if table is None else (csv_uri(table), len(table)))
+                    for name, table in panel.tables.items()
+                ],
             }
             for panel in panels
         ],

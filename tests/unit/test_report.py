@@ -125,7 +125,8 @@ def card(seed: int = 0, **facts) -> dict:
 
 
 def drawing(name: str, svg: bytes, png: bytes) -> Drawing:
-    return Drawing(name, name.title(), "Caption", svg, png, pd.DataFrame({"value": [0.5, -0.25]}))
+    behind = {"scores": pd.DataFrame({"value": [0.5, -0.25]}), "maps": None}
+    return Drawing(name, name.title(), "Caption", svg, png, behind)
 
 
 def claims(**changes) -> pd.DataFrame:
@@ -267,8 +268,9 @@ def saved_table(uri: str) -> pd.DataFrame:
 
 def test_the_table_behind_a_figure_is_in_the_page():
     html = page(panels=[drawing("one", *block(MAGENTA))])
-    uri = re.search(r'download="one.csv" href="([^"]+)"', html).group(1)
+    uri = re.search(r'download="one_scores.csv" href="([^"]+)"', html).group(1)
     assert saved_table(uri)["value"].tolist() == ["0.5", "-0.25"]
+    assert "maps (too long for a page: tables/maps.tsv)" in html
     scores = re.search(r'download="scores.csv" href="([^"]+)"', html).group(1)
     assert len(saved_table(scores)) == len(tables()["scores"])
 

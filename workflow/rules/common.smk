@@ -19,7 +19,7 @@ from scscope.datasets.catalogue import CATALOGUE, files_of
 from scscope.datasets.download import not_a_mirror
 from scscope.datasets.files import check_reading
 from scscope.datasets.sets import SETS
-from scscope.figures import COMPOSITES, PANELS, panels_of
+from scscope.figures import COMPOSITES, PANELS, needs_of, panels_of
 from scscope.fingerprint import fingerprint
 from scscope.methods.epochs import epochs_not_fixed
 from scscope.methods.own.entries import (
@@ -323,6 +323,21 @@ def selections():
         name: {kind: study[kind] for kind in study if kind not in ("panels", "timing")}
         for name, study in STUDIES.items()
     }
+
+
+def tables_of(panels):
+    """Tables that panels are drawn from, by name."""
+    return {name: f"<results>/tables/{name}.tsv" for name in ["scores", *needs_of(panels)]}
+
+
+def tables_of_panel(wildcards):
+    """Tables that a panel is drawn from."""
+    return tables_of([wildcards.panel])
+
+
+def tables_of_page(wildcards):
+    """Tables that the panels of a page are drawn from."""
+    return tables_of(panels_of_page(wildcards).values())
 
 
 def study_of_panel(wildcards):

@@ -1,10 +1,10 @@
-"""Draw one panel from the scores of its study."""
+"""Draw one panel from what the tables have of its study."""
 
 from typing import TYPE_CHECKING
 
-from scscope.figures import load_panel
+from scscope.figures.redraw import draw_panel
 from scscope.figures.style import save
-from scscope.gather import read_table, select
+from scscope.gather import read_table
 from scscope.log import log_to
 from scscope.run.exclusive import stay_beside_others
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 stay_beside_others()
-scores = select(read_table(snakemake.input.scores), **snakemake.params.study)
-save(load_panel(snakemake.wildcards.panel)(scores), snakemake.output)
+tables = {name: read_table(path) for name, path in snakemake.input.items()}
+save(draw_panel(snakemake.wildcards.panel, tables, snakemake.params.study), snakemake.output)

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 stay_beside_others()
-scores = read_table(snakemake.input.scores)
-save(compose_page(snakemake.params.panels, scores, snakemake.params.selections), snakemake.output)
+tables = {name: read_table(path) for name, path in snakemake.input.items()}
+save(compose_page(snakemake.params.panels, tables, snakemake.params.selections), snakemake.output)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scscope.atomic import write_text
-from scscope.figures import PANELS
-from scscope.gather import read_table, read_texts, select, versions_of
+from scscope.figures import PANELS, needs_of
+from scscope.gather import read_table, read_texts, restrict, select, versions_of
 from scscope.log import log_to
 from scscope.report import Drawing, render, summary
-from scscope.report.downloads import shown_scores
+from scscope.report.downloads import short_enough, shown_scores
 from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:
@@ -22,15 +22,21 @@ stay_beside_others()
 inputs, config = snakemake.input, snakemake.params.config
 tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "datasets")}
 stability = read_table(inputs.rank_stability)
+needed = needs_of(snakemake.params.panels)
+further = dict(zip(needed, map(read_table, inputs.further), strict=True))
 
 
-def behind(panel: str) -> pd.DataFrame:
-    """The table that a panel shows."""
+def behind(panel: str) -> dict[str, pd.DataFrame | None]:
+    """The tables that a panel shows, by name."""
     study = snakemake.params.study_of[panel]
     if PANELS[panel].table == "rank_stability":
-        return stability[stability["study"] == study]
-    scores = select(tables["scores"], **snakemake.params.selections[study])
-    return shown_scores(scores, PANELS[panel].metrics)
+        return {"rank_stability": stability[stability["study"] == study]}
+    selection = snakemake.params.selections[study]
+    scores = shown_scores(select(tables["scores"], **selection), PANELS[panel].metrics)
+    beside = {
+        name: short_enough(restrict(further[name], **selection)) for name in PANELS[panel].needs
+    }
+    return {"scores": scores, **beside}
 
 
 figures = zip(
