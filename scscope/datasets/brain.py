@@ -11,6 +11,7 @@ from scscope.data import Stream
 from scscope.datasets.record import Record
 from scscope.datasets.streaming import gene_statistics, selected_stream
 from scscope.datasets.tenx import TenxFile, columns_of
+from scscope.describe.panels import read_panel
 from scscope.seeds import derive_seed
 
 FULL = "1M_neurons_filtered_gene_bc_matrices_h5.h5"
@@ -20,14 +21,7 @@ N_CELLS = 1_306_127
 N_SUBSET = 20_000
 PAPER_CELLS = 1_308_421  # printed in the paper, online Methods
 
-# Genes by which the three major types are told apart; those of the paper (Supplementary Table 7) are
-# not known. Neurons: the markers that assign the two classes in Tasic et al., Nature 2018, Extended
-# Data Fig. 4a. Others: the genes that the scScope paper names for its non-neuronal clusters (Fig. 3).
-MARKERS = {
-    "glutamatergic": ("Slc17a6", "Slc17a7"),
-    "GABAergic": ("Gad1", "Gad2", "Slc32a1"),
-    "non-neuronal": ("Olig1", "Olig2", "Flt1", "Kdr", "Abcc9", "Pdgfrb", "Gfap", "C1qb"),
-}
+MARKERS = read_panel("brain")  # genes by which the three major types are told apart
 
 
 def brain(
