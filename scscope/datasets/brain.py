@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import Stream
+from scscope.datasets.prepare import COUNTS, TOTAL
 from scscope.datasets.record import Record
 from scscope.datasets.streaming import gene_statistics, selected_stream
 from scscope.datasets.tenx import TenxFile, columns_of
@@ -109,7 +110,7 @@ def _selected(
 
     obs = {
         "batch": np.array([barcode.rsplit("-", 1)[-1] for barcode in file.cells]),
-        "total": statistics.total,
+        TOTAL: statistics.total,
     }
     return _with_markers(
         file, selected_stream(file, genes, cells=cells, obs=obs), genes, cells, record
@@ -148,5 +149,5 @@ def _with_markers(
                 f"Nothing is observed in the selected genes in {n_empty:,} cells; they stay."
             )
 
-    columns = {f"counts_{name}": counts[:, i] for i, name in enumerate(found)}
+    columns = {f"{COUNTS}{name}": counts[:, i] for i, name in enumerate(found)}
     return replace(stream, blocks=blocks, obs={**stream.obs, **columns})

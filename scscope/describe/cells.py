@@ -11,10 +11,10 @@ from scipy import sparse
 from scscope import h5ad
 from scscope.data import log_normalised, median_total, read_dataset, scaled
 from scscope.datasets import intestine, retina, splitseq
+from scscope.datasets.prepare import COUNTS, TOTAL
 from scscope.describe.panels import panel_genes
 
 ALL = "all"  # in place of a sample, where a dataset has one only
-COUNTS, TOTAL = "counts_", "total"  # columns of `obs` with marker genes that were not selected
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Describe a run: tables of what its clusters are, see `scscope.describe.tables`."""
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from scscope.metrics.markers import markers
 
 TOP = 10  # genes of each group that are kept, beside those of the panel
 NONE = -1
+DECIMALS = 3  # of a place on a map, which spans some hundred
 
 
 def describe(
@@ -61,31 +62,36 @@ def describe(
     dict
         All tables of `scscope.describe.tables.COLUMNS` by name.
     """
-    made = {name: [empty(name)] for name in COLUMNS}
+    parts = [{name: empty(name) for name in COLUMNS}]
     place = cache(lambda: _map(run, len(cells.label), seed, map_cells))  # one for all clusterers
     for clusterer, found in clusters.items() if run.status == "ok" else ():
         if clusterer == GIVEN and given_are_labels:
             types = labelled_types(cells.label, source)
         else:
             types = cluster_types(found, cells, panel)
-        rows = {}
-        if "compositions" in tables:
-            rows["compositions"] = composition(types, cells)
-        if "markers" in tables:
-            rows["markers"] = marker_table(found, types, cells, panel)
-        if "expression" in tables and panel:
-            rows["expression"] = expression(types, cells, panel)
-        if "maps" in tables and run.latent is not None:
-            rows["maps"] = map_table(*place(), found, types, cells)
-        for name, table in rows.items():
-            made[name].append(table.assign(clusterer=clusterer)[COLUMNS[name]])
-    return {name: _joined(parts) for name, parts in made.items()}
+        makers = _makers(found, types, cells, panel)
+        if run.latent is not None:
+            makers["maps"] = partial(_on_map, place, found, types, cells)
+        made = {name: makers[name]() for name in tables if name in makers}
+        parts.append({name: table.assign(clusterer=clusterer) for name, table in made.items()})
+    return {name: _joined([own[name] for own in parts if name in own]) for name in COLUMNS}
+
+
+def _makers(
+    clusters: np.ndarray, types: np.ndarray, cells: Cells, panel: str
+) -> dict[str, Callable[[], pd.DataFrame]]:
+    """What makes each table of one clustering that needs no latent."""
+    makers = {
+        "compositions": partial(composition, types, cells),
+        "markers": partial(marker_table, clusters, types, cells, panel),
+    }
+    return makers | ({"expression": partial(expression, types, cells, panel)} if panel else {})
 
 
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Tables one below the other; columns of an empty one have no type to give."""
+    """Tables one below the other, with the columns of the first, which may be empty."""
     filled = [part for part in parts if len(part)] or parts[:1]
-    return pd.concat(filled, ignore_index=True)
+    return pd.concat(filled, ignore_index=True).reindex(columns=parts[0].columns)
 
 
 def composition(types: np.ndarray, cells: Cells) -> pd.DataFrame:
@@ -133,10 +139,14 @@ def _map(run: Run, n_cells: int, seed: int, map_cells: int) -> tuple[np.ndarray,
     return fitted[chosen], embed(run.latent[chosen], seed)
 
 
-def map_table(
-    chosen: np.ndarray, places: np.ndarray, clusters: np.ndarray, types: np.ndarray, cells: Cells
+def _on_map(
+    place: Callable[[], tuple[np.ndarray, np.ndarray]],
+    clusters: np.ndarray,
+    types: np.ndarray,
+    cells: Cells,
 ) -> pd.DataFrame:
     """Place, cluster, type, label and condition of the cells of a map."""
-    x, y = places.astype(float).T
+    chosen, places = place()
+    x, y = np.round(places.astype(float), DECIMALS).T
     about = {"cluster": clusters, "type": types, "label": cells.label, "condition": cells.condition}
     return pd.DataFrame({"x": x, "y": y} | {name: of[chosen] for name, of in about.items()})

@@ -19,7 +19,6 @@ SIDES = {"distal enterocyte": "distal", "proximal enterocyte": "proximal"}
 AGES = ("immature", "mature")
 SUBTYPES = tuple(f"{side} {age}" for side in SIDES.values() for age in AGES)
 STEM, CYCLE = "stem", "cell cycle"
-MATURE = 0.5  # of the highest enterocyte score of the side; ours
 # Score of stem and cycling cells over that of enterocytes, from which on a cycling cluster is of
 # the type; ours, because the paper's ratios (Supplementary Table 11) are not known.
 CYCLING = {"TA early": 2.0, "TA late": 1.0, "enterocyte progenitor": 0.0}
@@ -32,7 +31,7 @@ def cluster_types(clusters: np.ndarray, cells: Cells, panel: str) -> np.ndarray:
     clusters (brain: its size-normalised UMIs over the cells, as in the paper). In retina it is
     accepted if one of its markers has a log2 fold change above 0.5 over all other clusters, and the
     cluster is of rods otherwise (paper, online Methods). In intestine, clusters of cycling cells and
-    of enterocytes are told apart further, see `CYCLING` and `MATURE`.
+    of enterocytes are told apart further, see `told_apart`.
 
     Parameters
     ----------
@@ -112,21 +111,31 @@ def accepted(candidate: str, fold: pd.Series, markers: Mapping[str, tuple[str, .
 
 
 def told_apart(found: list[str], scores: pd.DataFrame) -> list[str]:
-    """Types of the intestine, with cycling cells and enterocytes told apart further."""
-    enterocytes = scores[list(SIDES)].max(axis=1)
-    growing = scores[[STEM, CYCLE]].mean(axis=1)
-    highest = {
-        side: scores.loc[[name == side for name in found], side].max() for side in set(found)
-        if side in SIDES
-    }  # fmt: skip
+    """Types of the intestine, with cycling cells and enterocytes told apart further.
+
+    Cycling clusters by the ratio of `CYCLING`, as in the paper, whose thresholds are not known. Of the
+    enterocytes of a side, clusters whose score is nearer to the highest than to the lowest are
+    mature, the others immature; this rule is ours.
+
+    Parameters
+    ----------
+    found
+        Type of each cluster, with "cell cycle" and the sides of enterocytes among them.
+    scores
+        As from `type_scores`.
+    """
+    middle = {}
+    for side in SIDES:
+        own = scores.loc[[name == side for name in found], side]
+        middle[side] = (own.min() + own.max()) / 2
+    enterocyte, growing = scores[list(SIDES)].max(axis=1), scores[[STEM, CYCLE]].mean(axis=1)
     types = []
-    for name, score, enterocyte, growth in zip(
-        found, scores.to_dict("records"), enterocytes, growing, strict=True
-    ):
+    for i, name in enumerate(found):
         if name == CYCLE:
-            name = next(kind for kind, r in CYCLING.items() if growth >= r * enterocyte)
+            ratios = CYCLING.items()
+            name = next(kind for kind, r in ratios if growing.iloc[i] >= r * enterocyte.iloc[i])
         elif name in SIDES:
-            is_mature = int(score[name] >= MATURE * highest[name])
-            name = f"{SIDES[name]} {AGES[is_mature]}"
+            is_mature = scores[name].iloc[i] >= middle[name]
+            name = f"{SIDES[name]} {AGES[int(is_mature)]}"
         types.append(name)
     return types
