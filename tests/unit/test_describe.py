@@ -285,18 +285,32 @@ def test_failed_runs_and_tables_that_nobody_asked_for_are_empty(tmp_path):
     assert gathered([tmp_path / "0.tsv"]).columns.tolist() == both.columns.tolist()
 
 
-def test_labels_tell_the_types_of_a_control_that_hands_them_in():
-    cells = cells_of("retina", {}, np.repeat([0, 1], 30), label=np.repeat(["24", "26"], 30))
+@pytest.mark.parametrize(
+    ("are_labels", "expected"), [(True, {"rods", "bipolar"}), (False, {"cones", "microglia"})]
+)
+def test_labels_tell_the_types_of_a_control_that_hands_them_in(are_labels, expected):
     clusters = np.repeat([0, 1], 30)
-    settings = {"tables": ["compositions"], "source": "retina", "panel": "retina", "seed": 0}
-    for are_labels, expected in ((True, {"rods": 30, "bipolar": 30}), (False, None)):
-        run = Run("ok", None, clusters.astype(str), None)
-        found = describe(run, {"given": clusters}, cells, given_are_labels=are_labels, **settings)
-        table = found["compositions"]
-        counts = dict(zip(table["type"], table["n_cells"], strict=True))
-        assert counts == expected if expected else "bipolar" not in counts or counts != expected
-    assert labelled_types(np.array(["22 Purkinje Early"]), "splitseq").tolist() == ["GABAergic"]
-    assert labelled_types(np.array(["cones", "rods 2"]), "retina").tolist() == ["cones", "rods"]
+    label = np.repeat(["24", "26"], 30)  # published clusters of rods and of bipolar cells
+    cells = cells_of("retina", {0: "cones", 1: "microglia"}, clusters, label=label)
+    found = describe(
+        Run("ok", None, label, None), {"given": clusters}, cells, tables=["compositions"],
+        source="retina", panel="retina", given_are_labels=are_labels, seed=0,
+    )["compositions"]  # fmt: skip
+    assert dict(zip(found["type"], found["n_cells"], strict=True)) == dict.fromkeys(expected, 30)
+
+
+@pytest.mark.parametrize(
+    ("label", "source", "expected"),
+    [
+        ("22 Purkinje Early", "splitseq", "GABAergic"),
+        ("other neurons", "splitseq", "other neurons"),
+        ("39", "retina", "microglia"),
+        ("rods 2", "retina", "rods"),
+        ("TA.Early", "intestine", "TA.Early"),
+    ],
+)
+def test_types_of_labels(label, source, expected):
+    assert labelled_types(np.array([label]), source).tolist() == [expected]
 
 
 def test_counts_of_markers_that_were_not_selected_stay_and_are_normalised_by_all_genes(
