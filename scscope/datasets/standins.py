@@ -92,7 +92,7 @@ def _renamed(values: np.ndarray, names: dict[str, str]) -> np.ndarray:
 def _named_genes(data: Stream, panel: Mapping[str, tuple[str, ...]], n_groups: int) -> np.ndarray:
     """Names of the genes: markers for those that groups have most of.
 
-    Of several groups of one type the first takes two markers of three, the others share the rest.
+    Several groups of one type take its markers in turn.
     """
     factors = np.stack([data.var[f"de_factor_group{i + 1}"] for i in range(n_groups)])
     mean = data.var["gene_mean"]
@@ -101,8 +101,7 @@ def _named_genes(data: Stream, panel: Mapping[str, tuple[str, ...]], n_groups: i
     for number, markers in enumerate(panel.values()):
         of_type = range(number, n_groups, len(panel))
         for i, marker in enumerate(markers if of_type else ()):
-            rest = of_type[1:] if i % 3 == 2 else ()
-            group = rest[i // 3 % len(rest)] if rest else of_type[0]
+            group = of_type[i % len(of_type)]
             most_of_others = np.delete(factors, group, axis=0).max(axis=0)
             best = int(np.argmax(np.where(free, factors[group] / most_of_others, 0)))
             if not free[best]:

@@ -14,7 +14,7 @@ SHOWN = [
     *("status", "n_cells", "sparsity"),
 ]
 DIGITS = 6
-MAX_ROWS = 20_000  # of a table inside the page: some three megabytes
+MAX_ROWS = 1_000  # of a table inside the page beside the scores: a quarter of a megabyte
 
 
 def csv_uri(table: pd.DataFrame) -> str:
