@@ -382,7 +382,7 @@ def test_groups_of_a_stand_in_are_told_by_the_markers_of_their_type(stands_for, 
     kinds = list(read_panel(stands_for))
     expected = labelled_types(cells.label, stands_for)
     assert set(expected) == set(kinds[:n_groups])
-    finer = {kind: "cell cycle" for kind in CYCLING}
+    finer = dict.fromkeys(CYCLING, "cell cycle")
     finer |= {f"{short} {age}": side for side, short in SIDES.items() for age in AGES}
     assert [finer.get(kind, kind) for kind in types.tolist()] == expected.tolist()
     if n_groups > len(kinds) and stands_for == "intestine":
