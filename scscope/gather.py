@@ -45,6 +45,7 @@ TEXTS = (
     *("clusterer", "metric", "status", "message", "device", "host", "versions"),
     *("stopped", "engine", "svm_space"),
     *("study", "name", "rival", "changed", "note"),
+    *("sample", "condition", "type", "grouping", "group", "gene", "against"),
 )
 
 
@@ -136,6 +137,27 @@ def select(
         "clusterer": [*clusterers, GIVEN, ""],
     }
     rows = table[list(wanted)].isin(wanted).all(axis=1)
+    return table[rows].reset_index(drop=True)
+
+
+def restrict(
+    table: pd.DataFrame,
+    datasets: list[str],
+    methods: list[str],
+    seeds: list[int],
+    metrics: list[str],
+    clusterers: list[str],
+) -> pd.DataFrame:
+    """Rows of a study in a table other than the scores, as `select` takes those of the scores.
+
+    A table that has no column for a choice has the same for all of it; so has a row without a seed.
+    """
+    wanted = {"dataset": datasets, "method": methods, "clusterer": [*clusterers, GIVEN, ""]}
+    rows = pd.Series(True, index=table.index)
+    for name in wanted.keys() & set(table):
+        rows &= table[name].isin(wanted[name])
+    if "seed" in table:
+        rows &= table["seed"].isin(seeds) | table["seed"].isna()
     return table[rows].reset_index(drop=True)
 
 

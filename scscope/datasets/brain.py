@@ -8,9 +8,11 @@ import numpy as np
 from scipy import sparse
 
 from scscope.data import Stream
+from scscope.datasets.prepare import COUNTS, TOTAL
 from scscope.datasets.record import Record
 from scscope.datasets.streaming import gene_statistics, selected_stream
 from scscope.datasets.tenx import TenxFile, columns_of
+from scscope.describe.panels import read_panel
 from scscope.seeds import derive_seed
 
 FULL = "1M_neurons_filtered_gene_bc_matrices_h5.h5"
@@ -20,14 +22,7 @@ N_CELLS = 1_306_127
 N_SUBSET = 20_000
 PAPER_CELLS = 1_308_421  # printed in the paper, online Methods
 
-# Genes by which the three major types are told apart; those of the paper (Supplementary Table 7) are
-# not known. Neurons: the markers that assign the two classes in Tasic et al., Nature 2018, Extended
-# Data Fig. 4a. Others: the genes that the scScope paper names for its non-neuronal clusters (Fig. 3).
-MARKERS = {
-    "glutamatergic": ("Slc17a6", "Slc17a7"),
-    "GABAergic": ("Gad1", "Gad2", "Slc32a1"),
-    "non-neuronal": ("Olig1", "Olig2", "Flt1", "Kdr", "Abcc9", "Pdgfrb", "Gfap", "C1qb"),
-}
+MARKERS = read_panel("brain")  # genes by which the three major types are told apart
 
 
 def brain(
@@ -115,7 +110,7 @@ def _selected(
 
     obs = {
         "batch": np.array([barcode.rsplit("-", 1)[-1] for barcode in file.cells]),
-        "total": statistics.total,
+        TOTAL: statistics.total,
     }
     return _with_markers(
         file, selected_stream(file, genes, cells=cells, obs=obs), genes, cells, record
@@ -154,5 +149,5 @@ def _with_markers(
                 f"Nothing is observed in the selected genes in {n_empty:,} cells; they stay."
             )
 
-    columns = {f"counts_{name}": counts[:, i] for i, name in enumerate(found)}
+    columns = {f"{COUNTS}{name}": counts[:, i] for i, name in enumerate(found)}
     return replace(stream, blocks=blocks, obs={**stream.obs, **columns})

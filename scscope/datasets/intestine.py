@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 MATRIX = "GSE92332_SalmHelm_UMIcounts.txt.gz"
 N_GENES = 15_215
+CONTROL = "Control"
 # Number of cells: paper, online Methods.
-CONDITIONS = {"Control": 3_240, "Salmonella": 1_770, "Hpoly.Day3": 2_121, "Hpoly.Day10": 2_711}
+CONDITIONS = {CONTROL: 3_240, "Salmonella": 1_770, "Hpoly.Day3": 2_121, "Hpoly.Day10": 2_711}
 TYPES = (
     *("Endocrine", "Enterocyte", "Enterocyte.Progenitor", "Goblet"),
     *("Stem", "TA", "TA.Early", "Tuft"),
@@ -96,6 +97,11 @@ def parts_of(name: str) -> tuple[str, str, str, str]:
                 f"Cell {name!r} of {MATRIX} has an unknown {what} {found!r}. Known: {', '.join(known)}."
             )
     return parts
+
+
+def condition_of(batch: str) -> str:
+    """Condition in the name of a mouse, such as "B1 Control"; empty where it names none."""
+    return batch.partition(" ")[2]
 
 
 def _compare_mice(record: Record, parts: list[tuple[str, str, str, str]]) -> None:

@@ -1,13 +1,14 @@
 """Check what was read from a user's file, and bring it to the dataset contract."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse
 
-from scscope.data import VALUES, Stream, Values, top_genes
+from scscope.data import VALUES, Stream, Values, cell_totals, top_genes
 from scscope.datasets.record import Record
 from scscope.datasets.text import read_table
 from scscope.validation import examples
@@ -21,6 +22,9 @@ logger = logging.getLogger("scscope.datasets")
 MIN_CELLS = 31  # PhenoGraph's k = 30 nearest neighbours, and the cell itself
 MIN_GENES = 2
 MAX_COUNT = 2**24  # float32 holds every whole number up to here
+
+# Columns of `obs` with counts of genes that need not be selected, and with the total of all genes.
+COUNTS, TOTAL = "counts_", "total"
 
 # How tables and R write a label that is not known.
 MISSING = ("", "NA", "nan", "NaN")
@@ -160,7 +164,11 @@ def keep_top_genes(
 
 
 def finish(
-    data: "AnnData | Stream", record: Record, n_top_genes: int | None
+    data: "AnnData | Stream",
+    record: Record,
+    n_top_genes: int | None,
+    *,
+    keep_counts_of: Sequence[str] = (),
 ) -> tuple["AnnData | Stream", dict[str, int]]:
     """Bring the cells of a real set to the dataset contract, and note what was done.
 
@@ -172,6 +180,9 @@ def finish(
         Takes in what is done.
     n_top_genes
         Keep this many genes, by the rule of `top_genes`; all if None.
+    keep_counts_of
+        Genes whose counts stay in `obs` (`counts_Gad1` and so on), selected or not, and with them the
+        `total` of each cell over all genes. A stream does the same by itself.
 
     Returns
     -------
@@ -184,9 +195,17 @@ def finish(
     names = {name: name for name in ("label", "batch") if name in data.obs}
     result = record.step("cells and genes with counts", prepare(data, **names))
     if n_top_genes is not None:
+        _keep_counts(result, [gene for gene in keep_counts_of if gene in result.var_names])
         result = keep_top_genes(result, n_top_genes)
         record.step(f"{n_top_genes:,} genes of largest variance / mean", result)
     return result, take_dropped(result)
+
+
+def _keep_counts(data: "AnnData", genes: Sequence[str]) -> None:
+    for gene in genes:
+        data.obs[f"{COUNTS}{gene}"] = data[:, gene].X.toarray().ravel()
+    if genes:
+        data.obs[TOTAL] = cell_totals(data.X)
 
 
 def take_dropped(data: "AnnData") -> dict[str, int]:

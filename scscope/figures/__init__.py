@@ -1,20 +1,21 @@
 """The panels of the benchmark: tables in, figures out. Listing them needs no matplotlib."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure that can be drawn from the table of scores.
+    """A figure that can be drawn from the tables of a run.
 
     Parameters
     ----------
     title, caption
         What is shown, in a line and in a paragraph.
     function
-        "module:function"; the function takes the scores of a study and returns a figure.
+        "module:function"; the function takes the scores of a study, and as keyword arguments the
+        tables that it needs beside, and returns a figure.
     metrics
         Metrics that it shows; all that can order methods, if none is named.
     table
@@ -686,8 +687,18 @@ def panels_of(page: str, drawn) -> dict[str, str]:
     return {letter: panel for letter, panel in COMPOSITES[page].items() if panel in drawn}
 
 
+def needs_of(panels: Iterable[str]) -> list[str]:
+    """Names of the tables that any of some panels needs beside the scores, sorted."""
+    return sorted({table for panel in panels for table in PANELS[panel].needs})
+
+
+def tables_of(panels: Iterable[str]) -> list[str]:
+    """Names of all tables that panels are drawn from: `datasets` says which data stand for others."""
+    return list(dict.fromkeys(["scores", "datasets", *needs_of(panels)]))
+
+
 def load_panel(name: str) -> Callable:
-    """The function that draws a panel: it takes the table of scores and returns a figure."""
+    """The function that draws a panel: from the scores, and the tables that it needs, a figure."""
     if name not in PANELS:
         raise ValueError(f"Unknown panel {name!r}. Known panels: {', '.join(PANELS)}.")
     module, function = PANELS[name].function.split(":")

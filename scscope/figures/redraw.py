@@ -1,19 +1,20 @@
 """Draw all panels anew from tables that were kept: `python -m scscope.figures.redraw FROM TO`.
 
 FROM is a folder of kept runs, `results/reference` for instance. A run is a folder with `scores.tsv`,
-`datasets.tsv` and `panels.tsv`, as the workflow's `tables/` has them. Nothing is computed but means.
+`panels.tsv`, `datasets.tsv` and what further tables its panels need, as the workflow's `tables/` has
+them. Nothing is computed but means.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scscope.figures import COMPOSITES, PANELS, load_panel, panels_of
+from scscope.figures import COMPOSITES, PANELS, load_panel, panels_of, tables_of
 from scscope.figures.style import save
-from scscope.gather import read_panels, read_table, select
+from scscope.gather import read_panels, read_table, restrict, select
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,14 +45,25 @@ def redraw(kept: Path, target: Path) -> Iterator[Path]:
         raise ValueError(f"There is no run in {kept}: no folder of it has a panels.tsv.")
     for run in runs:
         selections = read_panels(run / "panels.tsv")
-        panels = [name for name in selections if name in PANELS]
-        names = {"scores", "datasets"}.union(*(PANELS[name].needs for name in panels))
-        tables = read_tables(**{name: run / f"{name}.tsv" for name in sorted(names)})
-        for panel in panels:
+        known = [name for name in selections if name in PANELS]
+        tables = _kept_tables(run, known)
+        for panel in known:
             yield _draw(draw_panel(panel, tables, selections[panel]), target / run.name / panel)
         for page in COMPOSITES:
-            if shown := panels_of(page, selections):
+            if shown := panels_of(page, known):
                 yield _draw(compose_page(shown, tables, selections), target / run.name / page)
+
+
+def _kept_tables(run: Path, panels: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The tables that panels are drawn from, by name."""
+    paths = {name: run / f"{name}.tsv" for name in tables_of(panels)}
+    for path in paths.values():
+        if not path.exists():
+            raise ValueError(
+                f"There is no {path}, which panels of {run / 'panels.tsv'} need. Keep it beside, or "
+                "take these panels out."
+            )
+    return read_tables(**paths)
 
 
 def read_tables(**paths: str | Path) -> dict[str, pd.DataFrame]:
@@ -60,32 +72,27 @@ def read_tables(**paths: str | Path) -> dict[str, pd.DataFrame]:
 
 
 def draw_panel(
-    panel: str, tables: Mapping[str, pd.DataFrame], selection: dict[str, list]
+    panel: str, tables: Mapping[str, pd.DataFrame], selection: Mapping[str, list]
 ) -> "Figure":
     """A panel of what its study selects, stamped where data of it stand for others.
 
     Parameters
     ----------
     panel
-        A name in `PANELS`.
+        Its name.
     tables
-        `scores` and `datasets` of the run, and what else the panel needs.
+        Whole tables by name: all of `scscope.figures.tables_of`.
     selection
-        As `scscope.gather.select` takes it.
+        What it shows, as `scscope.gather.select` takes it.
     """
     from scscope.figures import marks
 
-    own = {**tables, "datasets": of_datasets(tables["datasets"], selection["datasets"])}
+    own = {name: restrict(tables[name], **selection) for name in tables_of([panel])[1:]}
     further = {name: own[name] for name in PANELS[panel].needs}
     figure = load_panel(panel)(select(tables["scores"], **selection), **further)
     if words := stand_ins(own["datasets"]):
         marks.stamp(figure, words)
     return figure
-
-
-def of_datasets(datasets: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The rows of some datasets."""
-    return datasets[datasets["dataset"].astype(str).isin(names)].reset_index(drop=True)
 
 
 def stand_ins(datasets: pd.DataFrame) -> str:
@@ -96,7 +103,9 @@ def stand_ins(datasets: pd.DataFrame) -> str:
 
 
 def compose_page(
-    panels: dict[str, str], tables: Mapping[str, pd.DataFrame], selections: dict[str, dict]
+    panels: Mapping[str, str],
+    tables: Mapping[str, pd.DataFrame],
+    selections: Mapping[str, Mapping],
 ) -> "Figure":
     """The page of some panels (letter -> panel), each drawn from what it selects."""
     from scscope.figures.composite import compose
@@ -106,7 +115,7 @@ def compose_page(
     )
 
 
-def _draw(figure, stem: Path) -> Path:
+def _draw(figure: "Figure", stem: Path) -> Path:
     stem.parent.mkdir(parents=True, exist_ok=True)
     save(figure, [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES])
     return stem

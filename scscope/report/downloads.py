@@ -19,6 +19,7 @@ SHOWN = [
 ]
 DIGITS = 6
 MAX_PLAIN = 100_000  # bytes; a longer table is compressed, so that the page stays small
+MAX_ROWS = 1_000  # of a table inside the page beside the scores: a quarter of a megabyte
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ def plain_cell(value):
     if isinstance(value, str) and FORMULA.match(value) and not NUMBER.match(value):
         return f"'{value}"
     return value
+
+
+def short_enough(table: pd.DataFrame) -> pd.DataFrame | None:
+    """The table, or None if the page would become too large with it."""
+    return table if len(table) <= MAX_ROWS else None
 
 
 def shown_scores(

@@ -35,8 +35,9 @@ class Drawing:
         Of the panel.
     svg, png
         The drawing in both formats.
-    table
-        What it was drawn from; None for a scheme.
+    tables
+        What it was drawn from: each table by its name, None for one that is too long for a page; none
+        for a scheme.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Drawing:
     caption: str
     svg: bytes
     png: bytes
-    table: pd.DataFrame | None
+    tables: Mapping[str, pd.DataFrame | None]
 
 
 def render(
@@ -112,7 +113,10 @@ def render(
                 "title": panel.title,
                 "caption": panel.caption,
                 "image": image(panel.svg, panel.png),
-                "save": None if panel.table is None else download(panel.name, panel.table),
+                "tables": [
+                    (name, None if table is None else download(f"{panel.name}_{name}", table))
+                    for name, table in panel.tables.items()
+                ],
             }
             for panel in panels
         ],

@@ -6,6 +6,7 @@ a new one by `python -m tests.unit.test_pictures`: open it before you commit it.
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -251,6 +252,33 @@ def test_nothing_is_drawn_into_what_was_kept(tmp_path):
             next(redraw(kept, target))
     with pytest.raises(ValueError, match="no folder of it has a panels.tsv"):
         next(redraw(tmp_path / "first", tmp_path / "out"))
+
+
+def test_a_panel_is_given_the_rows_of_its_study_in_the_tables_that_it_needs(tmp_path, monkeypatch):
+    kept = kept_run(tmp_path)
+    given = {}
+
+    def drawn(scores, *, maps, datasets):
+        given.update(maps=maps, datasets=datasets)
+        return Figure()
+
+    needing = replace(PANELS["supplementary_11"], needs=("maps", "datasets"))
+    monkeypatch.setitem(PANELS, "supplementary_11", needing)
+    monkeypatch.setattr("scscope.figures.redraw.load_panel", lambda name: drawn)
+    with pytest.raises(ValueError, match="There is no .*maps.tsv, which panels of"):
+        next(redraw(kept, tmp_path / "out"))
+    chosen = dict.fromkeys(["dataset", "method", "clusterer"], "mid_1") | {"seed": 0, "x": 0.5}
+    chosen |= {"method": "pca_log", "clusterer": "phenograph"}
+    others = [{"dataset": "none"}, {"method": "none"}, {"clusterer": "kmeans"}, {"seed": 7}]
+    maps = pd.DataFrame([chosen, *(chosen | other for other in others)])
+    write_table(maps, kept / "mine/maps.tsv")
+    datasets = pd.DataFrame(
+        {"dataset": ["mid_1", "mid_1", "mid_2", "none"], "seed": [0, 7, None, 0], "source": "splat"}
+    )
+    write_table(datasets.astype({"seed": "Int64"}), kept / "mine/datasets.tsv")
+    assert len(list(redraw(kept, tmp_path / "out"))) == 1
+    assert given["maps"].to_dict("records") == [chosen]
+    assert given["datasets"]["dataset"].tolist() == ["mid_1", "mid_2"]
 
 
 def test_make_figures_draws_the_kept_runs():

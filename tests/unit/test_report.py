@@ -127,7 +127,8 @@ def card(seed: int = 0, **facts) -> dict:
 
 
 def drawing(name: str, svg: bytes, png: bytes) -> Drawing:
-    return Drawing(name, name.title(), "Caption", svg, png, pd.DataFrame({"value": [0.5, -0.25]}))
+    behind = {"scores": pd.DataFrame({"value": [0.5, -0.25]}), "maps": None}
+    return Drawing(name, name.title(), "Caption", svg, png, behind)
 
 
 def claims(**changes) -> pd.DataFrame:
@@ -278,8 +279,9 @@ def saved_table(uri: str) -> pd.DataFrame:
 
 def test_the_table_behind_a_figure_is_in_the_page():
     html = page(panels=[drawing("one", *block(MAGENTA))])
-    uri = re.search(r'download="one.csv" href="([^"]+)"', html).group(1)
+    uri = re.search(r'download="one_scores.csv" href="([^"]+)"', html).group(1)
     assert saved_table(uri)["value"].tolist() == ["0.5", "-0.25"]
+    assert "maps (too long for a page: tables/maps.tsv)" in html
     scores = re.search(r'download="scores.csv" href="([^"]+)"', html).group(1)
     assert len(saved_table(scores)) == len(tables()["scores"])
 
@@ -405,8 +407,8 @@ def maps_and_scores() -> tuple[dict[str, pd.DataFrame], list[Drawing]]:
     map_ = [file.getvalue() for file in files]
     plain = [block(CYAN)[0] + b" " * 200_000, map_[1]]
     drawings = [
-        Drawing(f"panel_{i}", "Title", "Caption.", *(map_ if i < 9 else plain), scores[i::25])
-        for i in range(25)
+        Drawing(name, "Title", "Caption.", *(map_ if i < 9 else plain), {"scores": scores[i::25]})
+        for i, name in enumerate(f"panel_{i}" for i in range(25))
     ]
     return {**found, "scores": scores}, drawings
 
@@ -677,10 +679,10 @@ def test_supplementary_tables_are_shown_and_can_be_saved():
 
 def test_a_scheme_has_no_table_behind_it():
     svg, png = block(CYAN)
-    scheme = Drawing("figure_1a", "Scheme", "Caption.", svg, png, None)
+    scheme = Drawing("figure_1a", "Scheme", "Caption.", svg, png, {})
     html = render(title="x", panels=[scheme], cards=[], config={}, versions={}, **tables())
     assert 'id="figure_1a"' in html
-    assert "Table behind it" not in html
+    assert "Behind it" not in html
 
 
 def test_the_table_behind_a_panel_of_costs_has_them():

@@ -27,6 +27,35 @@ def study_errors(name, study):
         if words := epochs_not_fixed(config["methods"].get(method, {})):
             yield f"studies.{name}: it compares times, so {words} (methods.{method})."
     yield from metric_errors(name, study)
+    yield from description_errors(name, study)
+
+
+def description_errors(name, study):
+    """What is wrong with what a study asks of its clusters, as sentences."""
+    asked = study.get("describe", [])
+    for panel in study["panels"]:
+        if missing := [
+            table for table in PANELS[panel].needs if table in set(DETAILS) - set(asked)
+        ]:
+            yield (
+                f"studies.{name}.describe: {panel} is drawn from {', '.join(missing)} too: add "
+                f"{'them' if len(missing) > 1 else 'it'}."
+            )
+    if not asked:
+        return
+    if not study["clusterers"]:
+        yield f"studies.{name}.clusterers: `describe` needs at least one."
+    if not any(METRICS[metric].needs_clusters for metric in study["metrics"]):
+        yield f"studies.{name}.metrics: `describe` needs one of clusters, such as n_clusters."
+    tables = [table for table in asked if table in OF_TYPES]
+    for entry in sorted(set(study["datasets"]) & set(config["datasets"])) if tables else ():
+        # Clusters cannot be asked of held-out data, which is said elsewhere.
+        if config["datasets"][entry]["source"] != "heldout" and real_set_of(entry) not in PANEL_OF:
+            yield (
+                f"studies.{name}.describe: {', '.join(tables)} cannot be made of {entry}: no marker "
+                f"genes of its types are known. They are known of {', '.join(PANEL_OF)}, and of "
+                "`source: splat` that `stands_for` one of them. Make a study of its own."
+            )
 
 
 def metric_errors(name, study):

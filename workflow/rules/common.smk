@@ -15,11 +15,16 @@ ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
 from scscope.claims.read import claim_errors
+from scscope.cluster.result import GIVEN
 from scscope.datasets.catalogue import CATALOGUE, files_of
 from scscope.datasets.download import not_a_mirror
 from scscope.datasets.files import check_reading
 from scscope.datasets.sets import SETS
-from scscope.figures import COMPOSITES, PANELS, panels_of
+from scscope.datasets.standins import STAND_INS
+from scscope.describe.panels import PANEL_OF
+from scscope.describe.tables import COLUMNS as DETAILS
+from scscope.describe.tables import OF_TYPES
+from scscope.figures import COMPOSITES, PANELS, needs_of, panels_of, tables_of
 from scscope.fingerprint import fingerprint
 from scscope.methods.epochs import epochs_not_fixed
 from scscope.methods.own.entries import (
@@ -50,6 +55,36 @@ def reading_of(dataset):
     return {key: dataset[key] for key in ("cells_in", "layer", "true_layer") if key in dataset}
 
 
+def origin_of(name):
+    """Source of a dataset, or of the dataset that it is held out of."""
+    dataset = config["datasets"][name]
+    return origin_of(dataset["of"]) if "of" in dataset else dataset["source"]
+
+
+def is_dressed(name):
+    """Whether a simulation has the names of the real set that it stands for.
+
+    One that is used for timing alone, or is temporary, has no need of them.
+    """
+    dataset = config["datasets"][name]
+    return (
+        dataset["source"] == "splat"
+        and dataset.get("stands_for") in STAND_INS
+        and not dataset.get("temporary")
+        and any(
+            name in study["datasets"] and not study.get("timing")
+            for study in config["studies"].values()
+        )
+    )
+
+
+def real_set_of(name):
+    """The real set that a dataset is, or in whose dress it is; empty for others."""
+    if is_dressed(name):
+        return config["datasets"][name]["stands_for"]
+    return origin_of(name) if origin_of(name) in SETS else ""
+
+
 # Nothing below is read of a config that cannot be used.
 include: "check.smk"
 
@@ -58,6 +93,7 @@ DATASETS = config["datasets"]
 STUDIES = {name: config["studies"][name] for name in config.get("only", config["studies"])}
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]
 BY_R = [name for name in SIMULATED if DATASETS[name]["source"] == "splatter"]
+DRESSED = [name for name in SIMULATED if is_dressed(name)]
 TEMPORARY = [name for name in SIMULATED if DATASETS[name].get("temporary")]
 PREPARED = [name for name in DATASETS if DATASETS[name]["source"] == "file"]
 REAL = [name for name in DATASETS if DATASETS[name]["source"] in SETS]
@@ -73,7 +109,12 @@ CLAIMS = [config["claims"]] if "claims" in config else []
 # Scores of the authors' program, where this checkout has them.
 RELEASED = [path for path in [ROOT / "results/reference/equivalence/scores.tsv"] if path.exists()]
 COMPARISONS = ["comparisons", "rank_stability", "rank_agreement", "mean_ranks", "panels"]
-TABLES = ["scores", "runs", "datasets", *COMPARISONS, *TITLES, *(["claims"] if CLAIMS else [])]
+# Tables of what clusters are, that any study asks for.
+DESCRIBED = [
+    name for name in DETAILS if any(name in s.get("describe", ()) for s in STUDIES.values())
+]
+TABLES = ["scores", "runs", "datasets", *COMPARISONS, *TITLES, *DESCRIBED]
+TABLES += ["claims"] if CLAIMS else []
 # Panel -> study whose scores it shows.
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
 # Figures of the paper of which at least one panel is drawn.
@@ -138,12 +179,6 @@ def raw_files_of(source):
     return [f"<results>/raw/{source}/{file.name}" for file in files_of(source)]
 
 
-def origin_of(name):
-    """Source of a dataset, or of the dataset that it is held out of."""
-    dataset = DATASETS[name]
-    return origin_of(dataset["of"]) if "of" in dataset else dataset["source"]
-
-
 def raw_files_of_studies():
     """Paths of all files of all real data sets that any study uses."""
     used = {origin_of(name) for study in STUDIES.values() for name in study["datasets"]}
@@ -186,6 +221,13 @@ def simulator_code(wildcards):
     """Fingerprint of what a simulated dataset depends on."""
     simulator = SIMULATORS[DATASETS[wildcards.dataset]["source"]]
     return fingerprint(simulator.module, Path(workflow.basedir, "scripts/simulate.py"))
+
+
+def stand_in_code(wildcards):
+    """Fingerprint of what a simulation in the dress of a real set depends on."""
+    return fingerprint(
+        SIMULATORS["splat"].module, Path(workflow.basedir, "scripts/simulate_stand_in.py")
+    )
 
 
 def method_code(wildcards):
@@ -284,6 +326,41 @@ def measures_of(wildcards):
     return {**measures, "leave_out": left_out}
 
 
+def describing(dataset, method, seed):
+    """Studies that ask what the clusters of a run are."""
+    return [
+        study
+        for study in STUDIES.values()
+        if dataset in study["datasets"]
+        and method in study["methods"]
+        and seed in study["seeds"]
+        and "describe" in study
+    ]
+
+
+def description_of(wildcards):
+    """What the studies ask of the description of a run, and what its types are told by."""
+    studies = describing(wildcards.dataset, wildcards.method, int(wildcards.seed))
+    source = real_set_of(wildcards.dataset)
+    return {
+        "tables": [name for name in DETAILS if any(name in s["describe"] for s in studies)],
+        "clusterers": [*dict.fromkeys(name for s in studies for name in s["clusterers"]), GIVEN],
+        "source": source,
+        "panel": PANEL_OF.get(source, ""),
+        "given_are_labels": config["methods"][wildcards.method].get("use") == "truth",
+    }
+
+
+def details_of_all_runs(wildcards):
+    """Tables of one kind of all runs that any study asks it of."""
+    pattern = "<results>/details/{0}/{1}/seed_{2}.{3}.tsv"
+    return [
+        pattern.format(*run, wildcards.table)
+        for run in RUNS
+        if any(wildcards.table in study["describe"] for study in describing(*run))
+    ]
+
+
 def files_of_dataset(wildcards):
     """Files that a dataset is read from."""
     dataset = DATASETS[wildcards.dataset]
@@ -321,9 +398,24 @@ def panel_code(wildcards):
 def selections():
     """Selection of runs of each study."""
     return {
-        name: {kind: study[kind] for kind in study if kind not in ("panels", "timing")}
+        name: {kind: study[kind] for kind in study if kind not in ("panels", "timing", "describe")}
         for name, study in STUDIES.items()
     }
+
+
+def paths_of_tables(panels):
+    """Tables that panels are drawn from, by name."""
+    return {name: f"<results>/tables/{name}.tsv" for name in tables_of(panels)}
+
+
+def tables_of_panel(wildcards):
+    """Tables that a panel is drawn from."""
+    return paths_of_tables([wildcards.panel])
+
+
+def tables_of_page(wildcards):
+    """Tables that the panels of a page are drawn from."""
+    return paths_of_tables(panels_of_page(wildcards).values())
 
 
 def study_of_panel(wildcards):

@@ -1,8 +1,6 @@
 rule draw:
     input:
-        scores="<results>/tables/scores.tsv",
-        datasets="<results>/tables/datasets.tsv",
-        mean_ranks="<results>/tables/mean_ranks.tsv",
+        unpack(tables_of_panel),
     output:
         svg="<results>/figures/{panel}.svg",
         pdf="<results>/figures/{panel}.pdf",
@@ -27,9 +25,7 @@ rule draw:
 # The panels of a figure of the paper together, as large as in the journal.
 rule draw_page:
     input:
-        scores="<results>/tables/scores.tsv",
-        datasets="<results>/tables/datasets.tsv",
-        mean_ranks="<results>/tables/mean_ranks.tsv",
+        unpack(tables_of_page),
     output:
         svg="<results>/figures/{page}.svg",
         pdf="<results>/figures/{page}.pdf",

@@ -29,6 +29,7 @@ rule write_report:
         datasets="<results>/tables/datasets.tsv",
         rank_stability="<results>/tables/rank_stability.tsv",
         rank_agreement="<results>/tables/rank_agreement.tsv",
+        further=collect("<results>/tables/{table}.tsv", table=needs_of(STUDY_OF)),
         claims=collect("<results>/tables/{table}.tsv", table=TABLES[-1:] if CLAIMS else []),
         supplementary_tables=rules.write_tables.output,
         cards=cards_of_all_data(),

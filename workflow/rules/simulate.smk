@@ -8,7 +8,7 @@ rule simulate:
     benchmark:
         "<benchmarks>/simulate/{dataset}/seed_{seed}.tsv"
     wildcard_constraints:
-        dataset=one_of([name for name in SIMULATED if name not in BY_R + TEMPORARY]),
+        dataset=one_of([name for name in SIMULATED if name not in BY_R + TEMPORARY + DRESSED]),
     conda:
         "../../envs/base.yaml"
     params:
@@ -38,3 +38,28 @@ use rule simulate as simulate_in_r with:
         dataset=one_of(BY_R),
     conda:
         "../../envs/splatter.yaml"
+
+
+# By a script of its own: another name in a dress makes no other simulation anew.
+rule simulate_stand_in:
+    output:
+        data="<results>/data/{dataset}/seed_{seed}.h5ad",
+        targets="<results>/data/{dataset}/seed_{seed}.targets.npz",
+        card="<results>/data/{dataset}/seed_{seed}.json",
+    log:
+        "<logs>/simulate_stand_in/{dataset}/seed_{seed}.log",
+    benchmark:
+        "<benchmarks>/simulate_stand_in/{dataset}/seed_{seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(DRESSED),
+    conda:
+        "../../envs/base.yaml"
+    params:
+        code=stand_in_code,
+        stands_for=lookup("datasets/{dataset}/stands_for", within=config),
+        source=simulation_source,
+        settings=simulation_settings,
+    message:
+        "Simulate {wildcards.dataset}, seed {wildcards.seed}"
+    script:
+        "../scripts/simulate_stand_in.py"

@@ -13,6 +13,7 @@ from scscope.datasets.checks import verify
 from scscope.datasets.prepare import finish
 from scscope.datasets.record import Record
 from scscope.datasets.sets import SETS
+from scscope.describe.panels import PANEL_OF, panel_genes
 from scscope.log import log_to
 from scscope.run.exclusive import stay_beside_others
 
@@ -32,7 +33,13 @@ try:
     n_top_genes = settings.pop("n_top_genes", None)
     if real_set.chooses_genes:
         settings["n_top_genes"] = n_top_genes
-    data, dropped = finish(real_set.load()(raw, record, **settings), record, n_top_genes)
+    panel = PANEL_OF.get(snakemake.params.source)
+    data, dropped = finish(
+        real_set.load()(raw, record, **settings),
+        record,
+        n_top_genes,
+        keep_counts_of=panel_genes(panel) if panel else (),
+    )
 except (ValueError, OSError) as error:
     words = f"datasets.{snakemake.wildcards.dataset}: {error}"
     logger.info(words)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scscope.atomic import write_text
-from scscope.figures import PANELS
-from scscope.gather import read_table, read_texts, select, versions_of
+from scscope.figures import PANELS, needs_of
+from scscope.gather import read_table, read_texts, restrict, select, versions_of
 from scscope.log import log_to
 from scscope.report import Drawing, render, summary
-from scscope.report.downloads import shown_scores
+from scscope.report.downloads import short_enough, shown_scores
 from scscope.report.supplementary_tables import TITLES
 from scscope.run.exclusive import stay_beside_others
 
@@ -23,17 +23,21 @@ stay_beside_others()
 inputs, config = snakemake.input, snakemake.params.config
 tables = {name: read_table(inputs[name]) for name in ("scores", "runs", "datasets")}
 stability = read_table(inputs.rank_stability)
+needed = needs_of(snakemake.params.panels)
+further = dict(zip(needed, map(read_table, inputs.further), strict=True))
 
 
-def behind(panel: str) -> pd.DataFrame | None:
-    """The table that a panel shows; None for a scheme."""
+def behind(panel: str) -> dict[str, pd.DataFrame | None]:
+    """The tables that a panel shows, by name; none for a scheme."""
     study = snakemake.params.study_of[panel]
     if not PANELS[panel].table:
-        return None
+        return {}
     if PANELS[panel].table == "rank_stability":
-        return stability[stability["study"] == study]
-    scores = select(tables["scores"], **snakemake.params.selections[study])
-    return shown_scores(scores, PANELS[panel].metrics, costs=PANELS[panel].costs)
+        return {"rank_stability": stability[stability["study"] == study]}
+    about, selection = PANELS[panel], snakemake.params.selections[study]
+    scores = select(tables["scores"], **selection)
+    beside = {name: short_enough(restrict(further[name], **selection)) for name in about.needs}
+    return {"scores": shown_scores(scores, about.metrics, costs=about.costs), **beside}
 
 
 figures = zip(
