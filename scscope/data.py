@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 VALUES = ("counts", "continuous")
-SCALES = ("counts", "size", "log", "log_counts", "size_unit", "log_unit", "rounded")
+# Off-label: values rounded to what a model of counts takes, and the scale that they are rounded on.
+ROUNDED = {"rounded": "counts", "size_rounded": "size", "log_rounded": "log"}
+SCALES = ("counts", "size", "log", "log_counts", "size_unit", "log_unit", *ROUNDED)
 Values = Literal["counts", "continuous"]
-Scale = Literal["counts", "size", "log", "log_counts", "size_unit", "log_unit", "rounded"]
+Scale = Literal[
+    *("counts", "size", "log", "log_counts", "size_unit", "log_unit"),
+    *("rounded", "size_rounded", "log_rounded"),
+]
 
 BLOCK = 2_000  # cells that are looked at or made dense at a time
 MAX_TARGETS = 1_000_000  # of each kind, missed entries and true zeros
@@ -139,7 +144,7 @@ class Scaled:
             log1p(value x L / n_c), shape (n,), with L and n_c from the observed matrix.
         """
         value = np.maximum(np.asarray(predicted, dtype=np.float64), 0) * self.unit[genes]
-        if self.scale in ("log", "log_unit"):
+        if self.scale in ("log", "log_unit", "log_rounded"):
             return value
         if self.scale == "log_counts":
             value = np.expm1(value)
@@ -196,11 +201,12 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         The dataset.
     scale
         "counts": values as observed. "size": value x L / n_c, with n_c the observed total of the
-        cell and L the median of n_c. "log": log1p of "size". "log_counts": log1p of "counts". "size_unit" and "log_unit": the same
-        with every gene divided by its standard deviation over the cells (those to train on, where
-        cells are split); genes without variation stay as they are. Nothing is centred, so zeros stay zeros on every scale. "rounded":
-        continuous values to the nearest whole number, off-label, for methods that take counts
-        only; counts stay as they are.
+        cell and L the median of n_c. "log": log1p of "size". "log_counts": log1p of "counts".
+        "size_unit" and "log_unit": the same with every gene divided by its standard deviation over
+        the cells (those to train on, where cells are split); genes without variation stay as they
+        are. Nothing is centred, so zeros stay zeros on every scale. "rounded": continuous values to
+        the nearest whole number, off-label, for methods that take counts only; counts stay as they
+        are. "size_rounded" and "log_rounded": the same of "size" and "log".
     with_labels
         Whether the labels come along. Only oracles may see them.
     """
@@ -211,10 +217,7 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
     train = None if data.part is None else data.part == "train"
     X = data.X.astype(np.float64)
     unit = np.ones(X.shape[1])
-    if scale == "rounded":
-        np.rint(X.data, out=X.data)
-        X.eliminate_zeros()
-    elif scale not in ("counts", "log_counts"):
+    if scale not in ("counts", "log_counts", "rounded"):
         factor = size_factor(total, median_total(total))
         X.data *= np.repeat(factor, np.diff(X.indptr))
     if scale.startswith("log"):
@@ -223,11 +226,14 @@ def scaled(data: Dataset, scale: Scale, *, with_labels: bool = False) -> Scaled:
         sd = gene_sd(X if train is None else X[train])
         unit = np.where(sd > 0, sd, 1.0)
         X.data /= unit[X.indices]
+    if scale in ROUNDED:
+        np.rint(X.data, out=X.data)
+        X.eliminate_zeros()
 
     return Scaled(
         X=X.astype(np.float32),
         scale=scale,
-        values="counts" if scale == "rounded" else data.values,
+        values="counts" if scale in ROUNDED else data.values,
         cells=data.cells,
         genes=data.genes,
         total=total,
@@ -251,11 +257,30 @@ def counts_of(data: Scaled) -> sparse.csr_matrix:
             f"This method models counts, and the dataset declares {data.values} values. "
             "`scale: rounded` rounds them, off-label."
         )
-    if data.scale not in ("counts", "rounded"):
+    if data.scale not in ("counts", *ROUNDED):
         raise ValueError(
-            f"This method models counts: its scale must be counts or rounded, got {data.scale!r}."
+            f"This method models counts: its scale must be counts or, off-label, "
+            f"{', '.join(ROUNDED)}; got {data.scale!r}."
         )
     return data.X
+
+
+def log_expected(data: Scaled, expected: np.ndarray) -> np.ndarray:
+    """What a model of counts expects at the median total, on the scale on which imputation is scored.
+
+    Parameters
+    ----------
+    data
+        What it was fitted to.
+    expected
+        Means of entries of its input, shape (n,), non-negative.
+
+    Returns
+    -------
+    np.ndarray
+        log1p(value x L / n_c), shape (n,).
+    """
+    return expected if data.scale == "log_rounded" else np.log1p(expected)
 
 
 def top_genes(X: sparse.csr_matrix, n_genes: int) -> np.ndarray:

@@ -15,7 +15,15 @@ from matplotlib.patches import Rectangle
 from scscope.cluster.result import GIVEN, UNASSIGNED
 from scscope.figures import marks
 from scscope.figures.style import COLOURS, GREY, MM, PALE, RESERVE, WIDTH, shade
-from scscope.figures.tables import CLUSTERERS, natural, ordered, rank, seeds_text, with_names
+from scscope.figures.tables import (
+    CLUSTERERS,
+    entry_text,
+    natural,
+    ordered,
+    rank,
+    seeds_text,
+    with_names,
+)
 
 RUN = ["dataset", "method", "seed", "clusterer"]
 HALF = (WIDTH - 4 * MM) / 2  # two panels stand side by side on a page
@@ -110,11 +118,6 @@ def failures(methods: pd.DataFrame) -> list[str]:
         for entry in entries.itertuples()
     }
     return [f"{name}: {', '.join(words)}" for name, words in ends.items() if words]
-
-
-def entry_text(name: str, scale: str) -> str:
-    """An entry with its input scale, which is in the name already where it is counts."""
-    return name if name.endswith(("(counts)", "(rounded)")) else f"{name} · {scale}"
 
 
 def nothing_to_show(scores: pd.DataFrame, what: str) -> Figure:

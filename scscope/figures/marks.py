@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from scscope.figures.style import DASHES, GREY, MM, PALE, WIDTH, Style
-from scscope.figures.tables import ON_COUNTS, Outcome, outcome
+from scscope.figures.tables import Outcome, entry_text, outcome
 
 BAND = 0.23  # share of an axis, at its bottom, that is kept for failed runs
 SPREAD = 0.84  # share of a level that its methods fill
@@ -104,10 +104,7 @@ def draw_cell(
 
 def entry_names(entries: pd.DataFrame) -> list[str]:
     """Name of each entry (with `name` and `scale`), with its scale unless the name says it."""
-    return [
-        name if name.endswith(tuple(ON_COUNTS.values())) else f"{name} · {scale}"
-        for name, scale in zip(entries["name"], entries["scale"], strict=True)
-    ]
+    return [entry_text(*entry) for entry in zip(entries["name"], entries["scale"], strict=True)]
 
 
 def entry_axis(axes: Axes, entries: pd.DataFrame, *, named: bool) -> None:

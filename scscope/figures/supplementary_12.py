@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scscope.data import ROUNDED
 from scscope.figures import marks
 from scscope.figures.style import GREY, MM, PALE, WIDTH, styled
 from scscope.figures.tables import (
@@ -32,7 +33,7 @@ ROW, HEAD, FOOT, NOTES = (
 )  # heights: of a method, around, at the end
 LEFT, GAP = 34 * MM, 4 * MM  # widths: of the names, between datasets
 COLOURS = colormaps["YlGnBu"]
-OFF_LABEL = ("rounded",)  # scales on which models of counts get what is none
+OFF_LABEL = set(ROUNDED)  # scales on which models of counts get what is none
 
 
 @styled

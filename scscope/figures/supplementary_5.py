@@ -145,10 +145,7 @@ def marker_significance(scores: pd.DataFrame, *, markers: pd.DataFrame) -> Figur
     axes = figure.add_subplot()
     for y, entry in enumerate(entries.itertuples()):
         _write_significance(axes, y, wide[wide.index.get_level_values("method") == entry.method])
-    names = [
-        details.entry_text(*pair) for pair in zip(entries["name"], entries["scale"], strict=True)
-    ]
-    details.cell_axis(axes, names, wide.shape[1] + 1)
+    details.cell_axis(axes, marks.entry_names(entries), wide.shape[1] + 1)
     columns = [*(name.replace(" ", "\n") for name in wide.columns), "mean\nof types"]
     axes.set_xticks(np.arange(len(columns)) + 0.485, columns)
     axes.axvline(wide.shape[1] - 0.015, color="white", linewidth=3)

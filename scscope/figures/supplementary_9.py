@@ -10,7 +10,15 @@ from scscope.datasets.splitseq import TYPES
 from scscope.figures import details
 from scscope.figures.figure_3 import paper_clusters
 from scscope.figures.style import MM, WIDTH, styled
-from scscope.figures.tables import CLUSTERERS, natural, ordered, rank, seeds_text, with_names
+from scscope.figures.tables import (
+    CLUSTERERS,
+    entry_text,
+    natural,
+    ordered,
+    rank,
+    seeds_text,
+    with_names,
+)
 
 MAJOR = ("glutamatergic", "GABAergic", "non-neuronal")
 PUBLISHED = "splitseq"  # dataset of published types that others are compared with
@@ -82,7 +90,7 @@ def _ours(scores: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     ):
         own = cells[(cells["dataset"] == dataset) & (cells["method"] == method)]
         own = own[own["clusterer"] == clusterer]
-        entry = details.entry_text(names.loc[method, "name"], names.loc[method, "scale"])
+        entry = entry_text(names.loc[method, "name"], names.loc[method, "scale"])
         title = f"{dataset}: {entry}, {CLUSTERERS.get(clusterer, clusterer)}"
         rows[title] = own.groupby("type")["n_cells"].sum() / own["seed"].nunique()
     return pd.DataFrame(rows).T.fillna(0)

@@ -31,6 +31,8 @@ SCALES = {
     "log_unit": "log1p, genes / s.d.",
     "counts": "as observed",
     "rounded": "off-label: rounded to whole numbers",
+    "size_rounded": "off-label: size-normalised, rounded",
+    "log_rounded": "off-label: log1p, rounded",
 }
 CLUSTERERS = {
     "phenograph": "PhenoGraph",
@@ -41,7 +43,12 @@ CLUSTERERS = {
 }
 # Scales of methods that model counts, with what is added to a name: such entries stand beside those of
 # every other scale.
-ON_COUNTS = {"counts": " (counts)", "rounded": " (rounded)"}
+ON_COUNTS = {
+    "counts": " (counts)",
+    "rounded": " (rounded)",
+    "size_rounded": " (size, rounded)",
+    "log_rounded": " (log, rounded)",
+}
 SCALE_FREE = ("random", "truth", "shuffled", "no_imputation")
 UNIT_FREE = ("gene_mean", "group_mean", "supervised")
 
@@ -84,8 +91,8 @@ def applicable(scores: pd.DataFrame) -> pd.DataFrame:
 def with_names(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with a column `name`: how figures call an entry, the same on every scale.
 
-    Entries that take counts, or values rounded to counts, say so, and entries that could not be told apart get the name that
-    they have in the config.
+    Entries that take counts, or values rounded to counts, say so, and entries that could not be told
+    apart get the name that they have in the config.
     """
     scores = scores.assign(
         dataset=scores["dataset"].astype(str),
@@ -113,6 +120,11 @@ def ordered(entries: pd.DataFrame) -> pd.DataFrame:
 
     rows = sorted(entries.itertuples(index=False), key=key)
     return pd.DataFrame(rows, columns=entries.columns)
+
+
+def entry_text(name: str, scale: str) -> str:
+    """An entry by its name and its scale, unless the name says it."""
+    return name if name.endswith(tuple(ON_COUNTS.values())) else f"{name} · {scale}"
 
 
 def without_suffix(name: str) -> str:

@@ -24,7 +24,7 @@ class Method:
     uses_gpu
         Whether it computes on a GPU where it is given one.
     counts
-        Whether it models counts: it then takes the scales "counts" and "rounded" only.
+        Whether it models counts: it then takes the scale "counts" and, off-label, those of `ROUNDED` only.
     needs
         A package that is no requirement of the library, by the name of its import; or "".
     control

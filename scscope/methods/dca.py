@@ -1,8 +1,6 @@
 """DCA, the deep count autoencoder."""
 
-import numpy as np
-
-from scscope.data import Scaled, counts_of
+from scscope.data import Scaled, counts_of, log_expected
 from scscope.methods.fit import Fit
 
 
@@ -12,7 +10,7 @@ def dca(data: Scaled, *, seed: int, device: str, **settings) -> Fit:
     Parameters
     ----------
     data
-        Counts, on the scale "counts" or "rounded".
+        Counts, on the scale "counts" or one of `scscope.data.ROUNDED`.
     seed, device
         See `scscope.dca.model.DCA`.
     **settings
@@ -25,7 +23,7 @@ def dca(data: Scaled, *, seed: int, device: str, **settings) -> Fit:
     return Fit(
         latent=model.transform(),
         # What it expects at the median library size is value x L / n_c.
-        impute=lambda cells, genes: np.log1p(model.impute(cells, genes)),
+        impute=lambda cells, genes: log_expected(data, model.impute(cells, genes)),
         transform=lambda others: model.transform(counts_of(others)),
         history=model.history_,
         record=model.record_,

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from scipy import sparse
 
-from scscope.data import Scaled, counts_of, median_total
+from scscope.data import Scaled, cell_totals, counts_of, log_expected, median_total
 from scscope.methods.batches import need_known_batches, need_two_batches
 from scscope.methods.fit import Fit
 from scscope.methods.optional import require
@@ -36,7 +36,7 @@ def scvi(
     Parameters
     ----------
     data
-        Counts, on the scale "counts" or "rounded".
+        Counts, on the scale "counts" or one of `scscope.data.ROUNDED`.
     seed
         Of scvi-tools as a whole.
     device
@@ -79,7 +79,7 @@ def scvi(
             enable_checkpointing=False,
         )
     trainer = model.trainer
-    library_size = median_total(data.total)
+    library_size = median_total(cell_totals(counts))
 
     def impute(cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
         tools.settings.seed = seed
@@ -96,7 +96,7 @@ def scvi(
             here = (place >= start) & (place < start + CELLS)
             values[here] = expected[place[here] - start, genes[here]]
         # The share of the gene in its cell x L is value x L / n_c.
-        return np.log1p(values)
+        return log_expected(data, values)
 
     def transform(others: Scaled) -> np.ndarray:
         if correct_batches:

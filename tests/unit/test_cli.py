@@ -31,7 +31,7 @@ from scscope import ScScope
 from scscope.cli import main
 from scscope.cli import model as commands
 from scscope.cli.scaling import learn
-from scscope.data import SCALES, Dataset, scaled
+from scscope.data import ROUNDED, SCALES, Dataset, scaled
 from scscope.errors import Diverged
 from scscope.inputs import read_input
 from scscope.settings import PRESETS, Settings
@@ -255,8 +255,8 @@ def test_every_setting_is_an_option_with_its_type_and_a_word_of_help(here, said)
 
 
 def test_the_scales_are_those_of_the_benchmark():
-    # `rounded` is for count models.
-    assert set(commands.SCALES) == set(SCALES) - {"counts", "log_counts", "rounded"} | {"none"}
+    # Rounded ones are for count models.
+    assert set(commands.SCALES) == set(SCALES) - {"counts", "log_counts", *ROUNDED} | {"none"}
 
 
 @pytest.mark.parametrize("scale", ["size", "log", "size_unit", "log_unit"])

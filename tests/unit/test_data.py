@@ -22,6 +22,7 @@ from scscope.data import (
     counts_of,
     gene_sd,
     imputation_targets,
+    log_expected,
     log_normalised,
     read_dataset,
     read_targets,
@@ -63,6 +64,8 @@ def test_scales_by_hand():
         "size_unit": size / size.std(axis=0),
         "log_unit": np.log1p(size) / np.log1p(size).std(axis=0),
         "rounded": COUNTS,
+        "size_rounded": size,
+        "log_rounded": np.rint(np.log1p(size)),
     }
     for scale in SCALES:
         X = scaled(dataset(), scale).X
@@ -107,6 +110,8 @@ def test_predictions_on_every_scale_come_back_to_the_log_scale(scale):
     cells, genes = np.nonzero(COUNTS)
     predicted = data.X.toarray()[cells, genes]  # a perfect prediction of the observed values
     expected = log_normalised(COUNTS[cells, genes], COUNTS.sum(axis=1)[cells], 4.0)
+    if scale == "log_rounded":  # sizes are whole numbers already
+        expected = np.rint(expected)
     np.testing.assert_allclose(data.to_log(predicted, cells, genes), expected, rtol=1e-5)
 
 
@@ -201,11 +206,18 @@ def test_rounding_makes_counts_of_continuous_values_and_says_so():
     assert counts_of(rounded) is rounded.X
 
 
+def test_what_models_of_counts_expect_is_brought_to_the_scale_of_the_scores():
+    expected = np.array([0.0, 1.5])
+    for scale in ("counts", "rounded", "size_rounded"):
+        assert log_expected(scaled(dataset(), scale), expected).tolist() == [0, np.log1p(1.5)]
+    assert log_expected(scaled(dataset(), "log_rounded"), expected).tolist() == [0, 1.5]
+
+
 def test_count_models_do_not_apply_to_continuous_values():
     data = dataset(values="continuous")
     with pytest.raises(NotApplicable, match="declares continuous values. `scale: rounded`"):
         counts_of(scaled(data, "counts"))
-    with pytest.raises(ValueError, match="must be counts or rounded, got 'log'"):
+    with pytest.raises(ValueError, match="or, off-label, .*log_rounded; got 'log'"):
         counts_of(scaled(dataset(), "log"))
     np.testing.assert_array_equal(counts_of(scaled(dataset(), "counts")).toarray(), COUNTS)
 

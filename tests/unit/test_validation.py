@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scscope.cluster import CLUSTERERS
-from scscope.data import SCALES, VALUES
+from scscope.data import ROUNDED, SCALES, VALUES
 from scscope.datasets.sets import SETS
 from scscope.dca.settings import DISTRIBUTIONS
 from scscope.dca.settings import Settings as DCASettings
@@ -76,7 +76,7 @@ def test_the_configs_that_we_ship_are_right():
         ),
         (
             {"methods__dca": {"use": "dca", "scale": "log"}},
-            "methods.dca.scale: unknown value 'log'. Allowed: counts, rounded.",
+            "methods.dca.scale: unknown value 'log'. Allowed: counts, rounded, size_rounded, log_rounded.",
         ),
         ({"methods__pca__fit_on": 20}, "methods.pca.fit_on: 20 is less than the minimum of 31"),
         ({"tuning_budget": -1}, "tuning_budget: -1 is less than the minimum of 0"),
@@ -191,7 +191,7 @@ def test_models_of_counts_take_counts_only():
         restricted = "scale" in case["then"]["properties"]
         for name in use.get("enum", [use.get("const")]):
             assert METHODS[name].counts == restricted, name
-    assert counts == ["counts", "rounded"]
+    assert counts == ["counts", *ROUNDED]
 
 
 def test_every_method_has_its_parameters_in_the_schema():

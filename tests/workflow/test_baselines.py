@@ -51,4 +51,4 @@ def test_a_scale_that_is_none_of_counts_is_refused_before_the_first_job(checkout
     checkout.config["methods"]["dca"] = {"use": "dca", "scale": "log"}
     result = checkout.snakemake("--dry-run")
     assert result.returncode != 0
-    assert "methods.dca.scale: unknown value 'log'. Allowed: counts, rounded." in result.stdout
+    assert "methods.dca.scale: unknown value 'log'. Allowed: counts, rounded, " in result.stdout
