@@ -32,6 +32,13 @@ def test_every_panel_has_a_row_that_agrees_with_its_caption(panel):
         assert papers == "a scheme"
 
 
+def test_every_panel_has_a_study_on_the_papers_scale_and_one_of_minutes():
+    small = yaml.safe_load((ROOT / "config/every_figure.yaml").read_text())
+    for studies in (CONFIG["studies"], small["studies"]):
+        assert sorted(p for study in studies.values() for p in study["panels"]) == sorted(PANELS)
+    assert "claims" not in small
+
+
 def test_rows_say_the_study_in_which_the_config_has_the_panel():
     for name, study in CONFIG["studies"].items():
         for panel in study["panels"]:

@@ -30,7 +30,9 @@ class Checkout:
         command = [sys.executable, "-m", "snakemake", target, "--cores", "2"]
         return [*command, "--configfile", "tiny.yaml", *map(str, options)]
 
-    def snakemake(self, *options, target="all", PYTHONPATH="") -> subprocess.CompletedProcess:
+    def snakemake(
+        self, *options, target="all", PYTHONPATH="", timeout=300
+    ) -> subprocess.CompletedProcess:
         """Run Snakemake; stdout and stderr come together in `stdout`."""
         return subprocess.run(
             self.command(*options, target=target),
@@ -39,12 +41,12 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=timeout,
         )
 
-    def run(self, *options, target="all") -> str:
+    def run(self, *options, target="all", timeout=300) -> str:
         """Run Snakemake to a good end and return what it said."""
-        result = self.snakemake(*options, target=target)
+        result = self.snakemake(*options, target=target, timeout=timeout)
         assert result.returncode == 0, result.stdout
         return result.stdout
 

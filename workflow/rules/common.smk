@@ -212,9 +212,19 @@ def set_code(wildcards):
 
 def simulation_source(wildcards):
     """What the data card says of where a dataset comes from."""
-    dataset = DATASETS[wildcards.dataset]
-    stands_for = dataset.get("stands_for")
-    return dataset["source"] + (f", synthetic, in place of {stands_for}" if stands_for else "")
+    return stamped(DATASETS[wildcards.dataset]["source"], wildcards.dataset)
+
+
+def heldout_source(wildcards):
+    """What the data card says of where held-out data come from."""
+    of = DATASETS[wildcards.dataset]["of"]
+    return stamped(f"held out of {of}", of)
+
+
+def stamped(words, name):
+    """Words on where data come from, with the real data that a dataset stands for, if it does."""
+    stands_for = DATASETS[name].get("stands_for")
+    return f"{words}, synthetic, in place of {stands_for}" if stands_for else words
 
 
 def simulator_code(wildcards):

@@ -69,7 +69,7 @@ rule hold_out:
         "../../envs/base.yaml"
     params:
         code=code_of("hold_out"),
-        of=lookup("datasets/{dataset}/of", within=config),
+        source=heldout_source,
         settings=preparation_settings,
     message:
         "Hold out of {wildcards.dataset}, seed {wildcards.seed}"

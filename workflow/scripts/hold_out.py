@@ -32,7 +32,7 @@ dropped = take_dropped(data)
 card = {
     "dataset": wildcards.dataset,
     "seed": int(wildcards.seed),
-    "source": f"held out of {snakemake.params.of}",
+    "source": snakemake.params.source,
     **write_dataset(data, snakemake.output.data),
     **dropped,
     **record.card(),
