@@ -17,7 +17,7 @@ rule prepare:
         "../../envs/base.yaml"
     params:
         code=code_of("prepare"),
-        source=lookup("datasets/{dataset}/source", within=config),
+        source=setting("source"),
         settings=preparation_settings,
     message:
         "Prepare {wildcards.dataset}"
@@ -43,7 +43,7 @@ rule prepare_set:
         "../../envs/base.yaml"
     params:
         code=set_code,
-        source=lookup("datasets/{dataset}/source", within=config),
+        source=setting("source"),
         settings=preparation_settings,
     message:
         "Prepare {wildcards.dataset}"
@@ -69,7 +69,7 @@ rule hold_out:
         "../../envs/base.yaml"
     params:
         code=code_of("hold_out"),
-        of=lookup("datasets/{dataset}/of", within=config),
+        of=setting("of"),
         settings=preparation_settings,
     message:
         "Hold out of {wildcards.dataset}, seed {wildcards.seed}"
