@@ -1,69 +1,98 @@
-"""Time and memory of planning: `snakemake --dry-run` of the paper's config, and of one of many jobs.
+"""Time and memory of planning: `snakemake --dry-run` of the paper's config, and Snakemake's own share.
 
-    python benchmarks/plan.py [--jobs 10000]
+    python benchmarks/plan.py
 
-Processor time of Snakemake and what it starts, which others on the machine disturb less than time on the clock.
+Snakemake's own share is that of a workflow of as many jobs with the same files and nothing else: no
+functions, no resources. Processor time of Snakemake and what it starts, which others on the machine disturb
+less than time on the clock.
 """
 
-import argparse
+import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).parents[1]
+# Filled in: number of seeds, of which each is ten datasets with seventeen methods.
+BARE = """
+import gc
+
+gc.set_threshold(50_000, 20, 20)
+DATASETS, METHODS, SEEDS = range(10), range(17), range({seeds})
+FITTED = "status.json latent.npy labels.npy imputed.npy history.tsv subset.npz".split()
+DATA = ["data/{{dataset}}/seed_{{seed}}" + suffix for suffix in (".h5ad", ".targets.npz", ".json")]
+ONE = "{{dataset}}/{{method}}/seed_{{seed}}"
+RUN, SCORES = f"runs/{{ONE}}/", f"scores/{{ONE}}"
+
+rule all:
+    input:
+        collect(
+            [RUN + "latent.npy", RUN + "status.json", SCORES + ".clusters.npz", SCORES + ".tsv"],
+            dataset=DATASETS, method=METHODS, seed=SEEDS,
+        )
+    localrule: True
+
+rule simulate:
+    output: DATA
+    log: "logs/simulate/{{dataset}}/seed_{{seed}}.log"
+    benchmark: "benchmarks/simulate/{{dataset}}/seed_{{seed}}.tsv"
+    script: "nothing.py"
+
+rule fit:
+    input: DATA[:2]
+    output: [RUN + name for name in FITTED]
+    log: f"logs/fit/{{ONE}}.log"
+    benchmark: f"benchmarks/fit/{{ONE}}.tsv"
+    params: code="", method="", failures=0, retries=2, timed=False
+    script: "nothing.py"
+
+rule evaluate:
+    input: DATA[:2], [RUN + name for name in FITTED if name != "history.tsv"]
+    output: SCORES + ".tsv", SCORES + ".clusters.npz"
+    log: f"logs/evaluate/{{ONE}}.log"
+    benchmark: f"benchmarks/evaluate/{{ONE}}.tsv"
+    params: code="", gives="", measures="", timed=False
+    script: "nothing.py"
+"""
 
 
-def config_of(jobs: int) -> dict:
-    """A config of about so many jobs: each fit has an evaluation."""
-    tiny = yaml.safe_load((ROOT / "tests/workflow/config.yaml").read_text())
-    methods = {
-        f"pca{i}": {"use": "pca", "scale": "log", "params": {"n_latent": i}} for i in range(2, 22)
-    }
-    n_datasets = max(1, round(jobs / (10 * (2 * len(methods) + 1))))
-    datasets = {f"tiny{i}": tiny["datasets"]["tiny"] for i in range(n_datasets)}
-    study = tiny["studies"]["main"] | {
-        "datasets": list(datasets),
-        "methods": list(methods),
-        "seeds": list(range(10)),
-        "panels": [],
-    }
-    return {"datasets": datasets, "methods": methods, "studies": {"main": study}}
-
-
-def plan(config: Path, folder: Path) -> None:
-    """Plan once in a fresh folder, and print what it took."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all"]
-    command += ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(folder)]
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run([*command, "--configfile", str(config)], capture_output=True, text=True)
-    seconds, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
-    jobs = int(re.findall(r"^total +(\d+)", done.stdout + done.stderr, re.MULTILINE)[-1])
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def plan(name: str, folder: Path, *options: str | Path) -> int:
+    """Plan once in `folder`, print what it took, and return the number of jobs."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules"]
+    started = time.monotonic()
+    with (folder / "said.txt").open("w") as file:
+        process = subprocess.Popen(
+            [*command, *map(str, options)], cwd=folder, stdout=file, stderr=file
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds, said = time.monotonic() - started, (folder / "said.txt").read_text()
+    if status:
+        raise SystemExit(said)
+    jobs = int(re.findall(r"^total +(\d+)", said, re.MULTILINE)[-1])
+    used = usage.ru_utime + usage.ru_stime
     print(
-        f"{config.name}: {jobs} jobs, {used:.1f} s of processor time, {1000 * used / jobs:.2f} ms "
-        f"per job, {seconds:.1f} s on the clock, peak {after.ru_maxrss / 1024:.0f} MB so far",
+        f"{name}: {jobs} jobs, {used:.1f} s of processor time, {1000 * used / jobs:.2f} ms per job, "
+        f"{seconds:.1f} s on the clock, peak {usage.ru_maxrss / 1024:.0f} MB",
         flush=True,
     )
+    return jobs
 
 
 def main() -> None:
     """Plan both."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=10_000)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        plan(ROOT / "config/config.yaml", Path(folder))
-        many = Path(folder) / "many.yaml"
-        many.write_text(yaml.safe_dump(config_of(args.jobs), sort_keys=False))
-        plan(many, Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # The config names files by paths from the root of the checkout.
+        (folder / "config").symlink_to(ROOT / "config")
+        config = ["--configfile", "config/config.yaml"]
+        jobs = plan("the paper's config", folder, "-s", ROOT / "workflow/Snakefile", *config)
+        (folder / "nothing.py").touch()
+        (folder / "Snakefile").write_text(BARE.format(seeds=round((jobs - 1) / (10 * 35))))
+        options = ["--scheduler", "greedy", "--rerun-triggers", "mtime", "params", "input"]
+        plan("Snakemake's own share", folder, *options, "software-env", "--cores", "1")
 
 
 if __name__ == "__main__":

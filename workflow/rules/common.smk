@@ -1,5 +1,7 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
+import gc
+import inspect
 import os
 import re
 import sys
@@ -40,6 +42,10 @@ from scscope.report.supplementary_tables import TITLES
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
 from scscope.validation import not_writable, schema_errors, unknown_name
+
+# A plan of ten thousand jobs is millions of objects that stay: looking for garbage among them as often
+# as usual takes a tenth of the time of planning.
+gc.set_threshold(50_000, 20, 20)
 
 RESULTS = Path(workflow.pathvars.apply("<results>"))
 # Retries of a fit that ran out of memory or time; each is given more.
@@ -189,6 +195,12 @@ def code_of(script):
     """Parameter function: fingerprint of a script and of the library code that it uses."""
     # Every job reads this file and needs the fingerprint of its own rule alone.
     return lambda wildcards: fingerprint(Path(workflow.basedir, "scripts", f"{script}.py"))
+
+
+def setting(key):
+    """Parameter function: what the config says of a dataset under a key."""
+    # Snakemake's `lookup` walks the whole config for every job.
+    return lambda wildcards: DATASETS[wildcards.dataset][key]
 
 
 def simulation_settings(wildcards):
@@ -452,3 +464,13 @@ def page_code(wildcards):
     """Fingerprint of what a page depends on."""
     codes = [PANELS[panel].function.split(":")[0] for panel in panels_of_page(wildcards).values()]
     return fingerprint(*codes, Path(workflow.basedir, "scripts/draw_page.py"))
+
+
+def note_signatures(functions):
+    """Note in each function of wildcards what it takes: Snakemake asks that of every job, three times."""
+    for function in functions:
+        if inspect.isfunction(function) and "wildcards" in inspect.signature(function).parameters:
+            function.__signature__ = inspect.signature(function)
+
+
+note_signatures(list(globals().values()))

@@ -50,7 +50,7 @@ rule judge:
         "../../envs/base.yaml"
     params:
         code=code_of("judge"),
-        methods=lookup("methods", within=config),
+        methods=config["methods"],
     message:
         "Judge the claims"
     script:

@@ -16,8 +16,8 @@ rule gather:
         "../../envs/base.yaml"
     params:
         code=code_of("gather"),
-        datasets=lookup("datasets", within=config),
-        methods=lookup("methods", within=config),
+        datasets=DATASETS,
+        methods=config["methods"],
     message:
         "Gather scores, runs and datasets"
     script:

@@ -17,7 +17,7 @@ rule prepare:
         "../../envs/base.yaml"
     params:
         code=code_of("prepare"),
-        source=lookup("datasets/{dataset}/source", within=config),
+        source=setting("source"),
         settings=preparation_settings,
     message:
         "Prepare {wildcards.dataset}"
@@ -43,7 +43,7 @@ rule prepare_set:
         "../../envs/base.yaml"
     params:
         code=set_code,
-        source=lookup("datasets/{dataset}/source", within=config),
+        source=setting("source"),
         settings=preparation_settings,
     message:
         "Prepare {wildcards.dataset}"

@@ -13,7 +13,7 @@ rule simulate:
         "../../envs/base.yaml"
     params:
         code=simulator_code,
-        simulator=lookup("datasets/{dataset}/source", within=config),
+        simulator=setting("source"),
         source=simulation_source,
         settings=simulation_settings,
     message:
@@ -56,7 +56,7 @@ rule simulate_stand_in:
         "../../envs/base.yaml"
     params:
         code=stand_in_code,
-        stands_for=lookup("datasets/{dataset}/stands_for", within=config),
+        stands_for=setting("stands_for"),
         source=simulation_source,
         settings=simulation_settings,
     message:
