@@ -51,13 +51,18 @@ class OnCluster(Checkout):
             for number in (3, 4, 5, 6)
         }
         self.config["studies"]["main"].update(methods=list(self.config["methods"]), panels=[])
-        profile = yaml.safe_load((ROOT / "workflow/profiles/default/profile.yaml").read_text())
-        needs = profile["set-resources"]["fit"]
-        needs["mem_mb"] = "1000 * 2 ** (attempt - 1)"
-        needs["runtime"] = "1 if attempt == 1 and wildcards.method == 'pca4' else 30"
-        (folder / "tight").mkdir()
-        (folder / "tight/profile.yaml").write_text(yaml.safe_dump(profile))
+        self.give(
+            mem_mb="1000 * 2 ** (attempt - 1)",
+            runtime="1 if attempt == 1 and wildcards.method == 'pca4' else 30",
+        )
         (folder / "trouble").mkdir()
+
+    def give(self, **needs) -> None:
+        """Change what fits ask for, in the profile that is used here."""
+        profile = yaml.safe_load((ROOT / "workflow/profiles/default/profile.yaml").read_text())
+        profile["set-resources"]["fit"].update(needs)
+        (self.folder / "tight").mkdir(exist_ok=True)
+        (self.folder / "tight/profile.yaml").write_text(yaml.safe_dump(profile))
 
     def trouble(self, number: int, what: str) -> None:
         (self.folder / "trouble" / str(number)).write_text(what)

@@ -68,6 +68,37 @@ def test_memory_time_scancel_and_a_lost_node(on_cluster, undisturbed):
     assert [on_cluster.begun(number) for number in (3, 4, 5, 6)] == [2, 2, 2, 1]
 
 
+def test_what_no_attempt_is_enough_for_is_recorded_and_the_rest_stands(with_data, undisturbed):
+    # However often: as much memory, and as little time.
+    with_data.give(mem_mb=1000, runtime="1 if wildcards.method == 'pca4' else 30")
+    with_data.trouble(3, "memory")
+    for number in (4, 5):
+        with_data.trouble(number, "wait")
+    process = with_data.submit()
+    for attempt in (1, 2, 3):
+        wait_until(lambda: with_data.begun(5) == attempt, process)  # noqa: B023
+        with_data.cluster.call("scancel", with_data.job_of(5))
+    assert process.wait(300) == 1, with_data.said()  # for what has failed
+
+    scores, runs, _ = tables(with_data)
+    status = {"pca3": "out_of_memory", "pca4": "timeout", "pca5": "error", "pca6": "ok"}
+    assert runs.set_index("method")["status"].to_dict() == status
+    assert [with_data.begun(number) for number in (3, 4, 5, 6)] == [3, 3, 3, 1]
+    message = runs.set_index("method")["message"]
+    assert "give the job more memory" in message["pca3"]
+    assert "not done after 30 s" in message["pca4"]
+    assert "each of 3 attempts was ended from outside" in message["pca5"]
+    failed = scores.query("method != 'pca6'")
+    assert failed["status"].tolist() == failed["method"].map(status).tolist()
+    assert set(failed["value"]) == {""}
+    theirs = next(tables(undisturbed)).query("method == 'pca6'").reset_index(drop=True)
+    mine = scores.query("method == 'pca6'").reset_index(drop=True).astype({"value": float})
+    pd.testing.assert_frame_equal(mine, theirs)
+    assert len(scores) == 4 * len(theirs)
+    said = (with_data.results / "summary.txt").read_text()
+    assert "4 runs: 1 ok, 3 failed (1 error, 1 out of memory, 1 timeout)" in said
+
+
 def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(with_data, undisturbed):
     cluster = with_data.cluster
     for number in (5, 6):

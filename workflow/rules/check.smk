@@ -16,6 +16,12 @@ def site_errors():
         yield f"{SITE_FILE}: {unknown_name('key', key, SITE_KEYS)}"
     if SITE.get("gpu_model") and not SITE.get("gpus"):
         yield f"{SITE_FILE}: `gpu_model` without GPUs; `gpus` is how many jobs may hold together."
+    image = SITE.get("container") or ""
+    if image and "://" not in image and not Path(image).expanduser().is_file():
+        yield (
+            f"{SITE_FILE}: container: there is no file '{image}' in {Path.cwd()}. Build it as "
+            "docs/cluster.md says, or name one that can be pulled, such as docker://name/image."
+        )
 
 
 def study_errors(name, study):

@@ -95,6 +95,12 @@ def real_set_of(name):
 include: "check.smk"
 
 
+# Of each rule; does nothing unless Snakemake is told to use Apptainer, as slurm/profile.yaml does.
+if SITE.get("container"):
+
+    container: os.path.expanduser(SITE["container"])
+
+
 DATASETS = config["datasets"]
 STUDIES = {name: config["studies"][name] for name in config.get("only", config["studies"])}
 SIMULATED = [name for name in DATASETS if DATASETS[name]["source"] in SIMULATORS]

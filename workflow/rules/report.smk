@@ -66,6 +66,8 @@ rule conclude:
         "<logs>/conclude.log",
     benchmark:
         "<benchmarks>/conclude.tsv"
+    # What it says is the same however often it is asked.
+    retries: 0
     localrule: True
     conda:
         "../../envs/base.yaml"

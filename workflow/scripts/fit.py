@@ -35,7 +35,9 @@ tries = 1 + snakemake.params.retries
 if resources.attempt <= tries:
     limits = limits_of(resources.get("mem_mb"), resources.get("runtime"))
     with host(alone=snakemake.params.timed) as waited:
-        limits["seconds"] = max(limits["seconds"] - waited, SECONDS_TO_SPEAK)
+        # What has waited long is given some time; but none is given more than its job has.
+        least = min(limits["seconds"], SECONDS_TO_SPEAK)
+        limits["seconds"] = max(limits["seconds"] - waited, least)
         status = supervise(request, folder, about=about, log=Path(snakemake.log[0]), **limits)
     logger.info("%(status)s after %(seconds).1f s, %(peak_rss_mb).0f MB. %(message)s", status)
 else:  # the last one wrote nothing
