@@ -482,7 +482,7 @@ PANELS = {
         ),
         function="scscope.figures.supplementary_9:major_types",
         metrics=("n_clusters",),
-        needs=("compositions",),
+        needs=("compositions", "datasets"),
     ),
     "supplementary_10": Panel(
         title="The scScope network, unrolled to three passes (Supplementary Fig. 10)",
@@ -520,10 +520,10 @@ PANELS = {
             "darkest, 0 is chance) of every method (rows) on every scale of its input (columns): one "
             "matrix for each dataset and clusterer, means over seeds (n in the figure). log: log1p "
             "after size normalisation; log_counts: log1p without it; size: size normalisation without "
-            "log; _unit: genes also divided by their standard deviation; counts: as observed. k-means "
-            "is given the true number of groups. Models of counts take counts only: on other scales "
-            "they are off-label, and run on values rounded to whole numbers (rounded, †) or not at "
-            "all. ×: some or all runs failed, and the mean is of the others; –: not run; n/a: the "
+            "log; _unit: genes also divided by their standard deviation; counts: as observed; rounded, "
+            "size_rounded and log_rounded: values of counts, size and log rounded to whole numbers. "
+            "k-means is given the true number of groups. Models of counts are made for counts: on "
+            "rounded values they are off-label (†), and on other scales they are not run. ×: some or all runs failed, and the mean is of the others; –: not run; n/a: the "
             "method does not apply. The values of the paper's Supplementary Fig. 12 are not available "
             "as numbers, so they are not shown."
         ),

@@ -98,6 +98,7 @@ def _check_size(name: str, width: float, height: float) -> None:
 
 
 def _rename_letters(panel: Figure) -> None:
+    """Number what a panel calls a, b, c in this order, whichever was drawn first."""
     letters = [text for text in panel.findobj(Annotation) if text.get_gid() == LETTER]
-    for number, text in zip(INNER, letters, strict=False):
+    for number, text in zip(INNER, sorted(letters, key=Annotation.get_text), strict=False):
         text.set_text(number if len(letters) > 1 else "")

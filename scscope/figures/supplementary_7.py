@@ -199,8 +199,13 @@ def _write_means(axes: Axes, means: pd.DataFrame) -> None:
                 details.empty_cell(axes, x, y)
             else:
                 share = mean / highest[gene] if highest[gene] > 0 else 0.0
-                details.write_cell(axes, x, y, f"{mean:.2g}", MEANS(float(share)))
+                details.write_cell(axes, x, y, _short(mean), MEANS(float(share)))
     details.cell_axis(axes, list(means.index), means.shape[1], fontstyle="italic")
+
+
+def _short(mean: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{mean:,.0f}" if mean >= 99.5 else f"{mean:.2g}"
 
 
 @styled

@@ -21,7 +21,8 @@ from scscope.figures.tables import (
 )
 
 MAJOR = ("glutamatergic", "GABAergic", "non-neuronal")
-PUBLISHED = "splitseq"  # dataset of published types that others are compared with
+PUBLISHED = "SPLiT-seq (Rosenberg et al. 2018)"  # published types that others are compared with
+STAND_IN = "SPLiT-seq (synthetic stand-in)"
 PAPER = "Paper (sums of what Fig. 3 prints)"
 LINE, FRAME = 6 * MM, 26 * MM  # heights: of a bar, around all
 MOST = 32  # as many bars of this run fit on a page
@@ -29,7 +30,9 @@ NARROW = 0.045  # a share below this has no room for its number
 
 
 @styled
-def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
+def major_types(
+    scores: pd.DataFrame, *, compositions: pd.DataFrame, datasets: pd.DataFrame
+) -> Figure:
     """Draw shares of major types: of each method, of SPLiT-seq, and of the paper.
 
     Parameters
@@ -37,18 +40,20 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     scores
         Tidy scores of a study.
     compositions
-        Number of cells by type; SPLiT-seq's are those of the labels of dataset "splitseq".
+        Number of cells by type.
+    datasets
+        Where data come from (`source`): SPLiT-seq's types are the labels of what is of source
+        splitseq, or stands for it.
     """
     scores = with_names(scores)
     cells = details.pooled(compositions)
     ours = _ours(scores, cells)
     if ours.empty:
         return details.nothing_to_show(scores, "major types of its clusters")
-    published = cells[(cells["dataset"] == PUBLISHED) & (cells["clusterer"] == GIVEN)]
-    published = published.drop_duplicates("type").set_index("type")["n_cells"]
+    published = _published(cells, datasets)
     paper = paper_clusters().groupby("type")["n_cells"].sum()
     bars = dict(ours[:MOST].iterrows())
-    bars |= {"SPLiT-seq (Rosenberg et al. 2018)": published} if len(published) else {}
+    bars |= published
     bars[PAPER] = pd.concat([paper, pd.Series({"": PAPER_CELLS - paper.sum()})])
 
     types = sorted({name for row in bars.values() for name in row[row > 0].index}, key=_type_place)
@@ -62,8 +67,8 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
     handles = details.type_marks({name: colours[name] for name in types})
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     notes = [f"This run: {seeds_text(scores[~scores['control']])}, shares over all seeds"]
-    if published.empty:
-        notes.append(f"SPLiT-seq is not in this study: name dataset {PUBLISHED} among its datasets")
+    if not published:
+        notes.append("SPLiT-seq is not in this study: name dataset splitseq among its datasets")
     if len(ours) > MOST:
         notes.append(f"the first {MOST} of {len(ours)} combinations of data, method and clusterer")
     details.footnote(figure, [*notes, "; ".join(details.failures(scores[~scores["control"]]))])
@@ -73,6 +78,18 @@ def major_types(scores: pd.DataFrame, *, compositions: pd.DataFrame) -> Figure:
 def _type_place(name: str) -> tuple:
     """Sort key: the major types, others that SPLiT-seq has, what is no type."""
     return rank(name, dict.fromkeys([*MAJOR, *TYPES]))
+
+
+def _published(cells: pd.DataFrame, datasets: pd.DataFrame) -> dict[str, pd.Series]:
+    """Number of cells by published type, of SPLiT-seq and of what stands for it, by title."""
+    cells = cells[cells["clusterer"] == GIVEN].drop_duplicates(["dataset", "type"])
+    found = {}
+    for title, pattern in ((PUBLISHED, "^splitseq: "), (STAND_IN, "in place of splitseq$")):
+        names = datasets.loc[datasets["source"].str.contains(pattern), "dataset"].unique()
+        own = cells[cells["dataset"].isin(names[:1])]
+        if len(own):
+            found[title] = own.set_index("type")["n_cells"]
+    return found
 
 
 def _ours(scores: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -57,6 +57,8 @@ def tables(
         made["compositions"].append(splitseq())
     cards = [(dataset, seed) for dataset in sorted(set(scores["dataset"])) for seed in range(3)]
     datasets = pd.DataFrame(cards, columns=["dataset", "seed"]).assign(n_labels=39, source="retina")
+    if kind == "brain":
+        datasets.loc[len(datasets)] = ["splitseq", 0, 73, "splitseq: brain and spinal cord"]
     return {name: pd.concat(rows, ignore_index=True) for name, rows in made.items()} | {
         "datasets": datasets
     }

@@ -120,6 +120,13 @@ def test_letters_within_a_panel_do_not_compete_with_the_pages():
     assert inner == [["i", "ii"], [""]]
 
 
+def test_letters_within_a_panel_are_numbered_in_their_order_not_in_that_of_drawing():
+    panel = block(90, 40, "c", "a", "b")
+    compose({"a": panel})
+    inner = [text.get_text() for axes in panel.axes for text in axes.texts]
+    assert inner == ["iii", "i", "ii"]
+
+
 def test_too_wide_a_panel_and_no_panel_are_refused():
     with pytest.raises(ValueError, match="Panel 'a' is 190 mm wide; a page has 183 mm"):
         compose({"a": block(190, 10)})

@@ -97,6 +97,15 @@ def test_means_are_written_and_other_genes_are_not():
     assert "Saa1" not in genes
 
 
+def test_high_means_are_written_in_full():
+    assert [supplementary_7._short(mean) for mean in (0.123, 12.3, 99.6, 1234.5)] == [
+        "0.12",
+        "12",
+        "100",
+        "1,234",
+    ]
+
+
 def test_of_many_genes_those_of_enterocytes_are_kept_and_the_others_counted():
     rows = shown("expression").query("condition == 'all'")
     other = rows["group"] == "other"

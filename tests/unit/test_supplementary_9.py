@@ -9,6 +9,10 @@ from scscope.figures import supplementary_9
 from tests.unit.tables_of_details import splitseq
 from tests.unit.test_figures import synthetic, texts
 
+SOURCES = pd.DataFrame(
+    {"dataset": ["mid_1", "splitseq"], "source": ["splat", "splitseq: brain and spinal cord"]}
+)
+
 
 def ours(seeds: int = 2) -> pd.DataFrame:
     """Shares of 60, 20 and 10 % in one seed, of 40, 40 and 10 % in the next; a tenth has no type."""
@@ -33,7 +37,7 @@ def bars(axes) -> dict[str, list[float]]:
 
 def test_shares_of_ours_of_splitseq_and_of_the_paper():
     table = pd.concat([ours(), splitseq()], ignore_index=True)
-    figure = supplementary_9.major_types(synthetic(2), compositions=table)
+    figure = supplementary_9.major_types(synthetic(2), compositions=table, datasets=SOURCES)
     everything, typed = map(bars, figure.axes)
     assert list(everything) == [
         "mid_1: PCA · log, PhenoGraph",
@@ -53,22 +57,40 @@ def test_shares_of_ours_of_splitseq_and_of_the_paper():
 
 
 def test_without_splitseq_the_panel_says_how_to_get_it():
-    figure = supplementary_9.major_types(synthetic(1), compositions=ours(1))
+    figure = supplementary_9.major_types(synthetic(1), compositions=ours(1), datasets=SOURCES)
     assert any("name dataset splitseq among its datasets" in text for text in texts(figure))
     assert len(bars(figure.axes[0])) == 2
+
+
+def test_what_stands_for_splitseq_is_a_bar_that_says_so():
+    other = splitseq().assign(dataset="synthetic_splitseq")
+    table = pd.concat([ours(1), other], ignore_index=True)
+    sources = pd.DataFrame(
+        {
+            "dataset": ["mid_1", "synthetic_splitseq"],
+            "source": ["splat", "splat, synthetic, in place of splitseq"],
+        }
+    )
+    figure = supplementary_9.major_types(synthetic(1), compositions=table, datasets=sources)
+    typed = bars(figure.axes[1])
+    assert typed[supplementary_9.STAND_IN] == pytest.approx(np.array([400, 150, 180]) / 730)
+    assert supplementary_9.PUBLISHED not in typed
+    assert not any("SPLiT-seq is not in this study" in text for text in texts(figure))
 
 
 def test_data_without_major_types_are_left_out():
     other = ours(1).assign(dataset="mid_2", type="B cells")
     table = pd.concat([ours(1), other], ignore_index=True)
-    figure = supplementary_9.major_types(synthetic(1), compositions=table)
+    figure = supplementary_9.major_types(synthetic(1), compositions=table, datasets=SOURCES)
     assert not any(name.startswith("mid_2") for name in bars(figure.axes[0]))
-    nothing = supplementary_9.major_types(synthetic(1), compositions=other)
+    nothing = supplementary_9.major_types(synthetic(1), compositions=other, datasets=SOURCES)
     assert any("has major types" in text for text in texts(nothing))
 
 
 def test_more_bars_than_fit_are_counted():
     many = [ours(1).assign(clusterer=f"clusterer {i}") for i in range(40)]
-    figure = supplementary_9.major_types(synthetic(1), compositions=pd.concat(many))
+    figure = supplementary_9.major_types(
+        synthetic(1), compositions=pd.concat(many), datasets=SOURCES
+    )
     assert len(bars(figure.axes[0])) == supplementary_9.MOST + 1
     assert any(f"the first {supplementary_9.MOST} of 40" in text for text in texts(figure))
