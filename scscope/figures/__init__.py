@@ -40,13 +40,13 @@ PANELS = {
     "figure_1a": Panel(
         title="The scScope network, unrolled (Fig. 1a)",
         caption=(
-            "The network with as many passes as in the paper’s comparisons. From left to right: the input, corrected for batches where "
-            "the data have several; encoder, decoder and imputer, each layer with its name in the "
-            "program and its columns. What the imputer gives enters the next pass only where nothing "
-            "was observed (mask). The codes of all passes side by side are what is clustered. Drawn "
-            "from the layers that a pass through the real network calls, at the preset “paper” and for "
-            "the first dataset of the study: a layer more in the model is a box more here. A scheme: "
-            "it shows no scores."
+            "The network with as many passes as in the paper’s comparisons. From left to right: the "
+            "input, corrected for batches where the data have several; encoder, decoder and imputer, "
+            "each layer with its name in the program and its columns. What the imputer gives enters "
+            "the next pass only where nothing was observed (mask). The codes of all passes side by "
+            "side are what is clustered. Drawn from the layers that a pass through the real network "
+            "calls, at the preset “paper” and for the first dataset of the study: a layer more in the "
+            "model is a box more here. A scheme: it shows no scores."
         ),
         function="scscope.figures.network:unrolled",
         table="",
@@ -264,8 +264,9 @@ PANELS = {
             "over seeds (n in the figure), bars reach from the fastest to the slowest. ARI: agreement "
             "of clusters with known labels, where there are any. Each GPU trains on minibatches of its "
             "own, so the minibatch of a step grows with their number. Hardware differs from the "
-            "paper's. Crosses mark runs that failed, as failed / all; n/a: the method does not apply, "
-            "for want of GPUs for instance."
+            "paper's; where a run had no GPU (column device of the table of runs), its number of GPUs is "
+            "that of the processes that it trained in. Crosses mark runs that failed, as failed / all; "
+            "n/a: the method does not apply, for want of GPUs for instance."
         ),
         function="scscope.figures.supplementary_1:speed_by_devices",
         costs=True,
@@ -274,16 +275,16 @@ PANELS = {
         title="Imputation of missed values in simulated data, by sparsity (Supplementary Fig. 2)",
         caption=(
             "How well methods predict values that the simulated experiment missed, for each input "
-            "scale (columns) and sparsity. a, imputation error: mean absolute difference of "
-            "predicted and true log1p size-normalised values over entries that are expressed but "
-            "observed as zero; lower is better. b, mean prediction at entries that are truly zero: "
-            "the price of imputing too much; lower is better. Points are means and bars one "
-            "standard deviation over seeds (n in the figure; no bar for a single seed); no "
-            "clustering is involved. Methods that take raw counts are repeated in every column and "
-            "marked “(counts)”. Grey lines are controls on the scale of the column: no imputation, the gene's mean, "
-            "and the gene's mean within its true group, which knows the labels. Crosses mark runs "
-            "that failed, as failed / all; n/a: the method does not apply. The values of the "
-            "paper's Supplementary Fig. 2 are not available as numbers, so they are not shown."
+            "scale (columns) and sparsity. a, imputation error: mean absolute difference of predicted "
+            "and true log1p size-normalised values over entries that are expressed but observed as "
+            "zero; lower is better. b, mean prediction at entries that are truly zero: the price of "
+            "imputing too much; lower is better. Points are means and bars one standard deviation "
+            "over seeds (n in the figure; no bar for a single seed); no clustering is involved. "
+            "Methods that take raw counts are repeated in every column and marked “(counts)”. Grey "
+            "lines are controls on the scale of the column: no imputation, the gene's mean, and the "
+            "gene's mean within its true group, which knows the labels. Crosses mark runs that "
+            "failed, as failed / all; n/a: the method does not apply. The values of the paper's "
+            "Supplementary Fig. 2 are not available as numbers, so they are not shown."
         ),
         function="scscope.figures.supplementary_2:imputation_by_sparsity",
         metrics=("imputation_error", "zero_prediction"),

@@ -85,7 +85,8 @@ def _published(cells: pd.DataFrame, datasets: pd.DataFrame) -> dict[str, pd.Seri
     cells = cells[cells["clusterer"] == GIVEN].drop_duplicates(["dataset", "type"])
     found = {}
     for title, pattern in ((PUBLISHED, "^splitseq: "), (STAND_IN, "in place of splitseq$")):
-        names = datasets.loc[datasets["source"].str.contains(pattern), "dataset"].unique()
+        theirs = datasets["source"].str.contains(pattern, na=False)
+        names = datasets.loc[theirs, "dataset"].unique()
         own = cells[cells["dataset"].isin(names[:1])]
         if len(own):
             found[title] = own.set_index("type")["n_cells"]

@@ -21,7 +21,8 @@ from scscope.report.verdicts import headline, stability_words, verdicts
 from scscope.version import __version__
 
 SCRIPT = Path(__file__).with_name("page.js")
-# Bytes. Larger drawings are shown as pixels, and larger pixels at half of their resolution: maps of many cells would fill the page. The figures themselves lie beside it.
+# Bytes. Larger drawings are shown as pixels, and larger pixels at half of their resolution: maps
+# of many cells would fill the page. The figures themselves lie beside it.
 MAX_SVG, MAX_PNG = 300_000, 300_000
 
 
