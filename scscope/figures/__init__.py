@@ -305,6 +305,7 @@ PANELS = {
         ),
         function="scscope.figures.supplementary_3:scores_by_passes",
         metrics=("ari", "imputation_error"),
+        costs=True,
     ),
     "supplementary_4": Panel(
         title="Cell types found among a million simulated cells, by dropout (Supplementary Fig. 4)",
@@ -626,6 +627,7 @@ PANELS = {
             "with nothing beside. None of these values come from the paper."
         ),
         function="scscope.figures.cost:cost_by_method",
+        costs=True,
     ),
     "accuracy_by_cost": Panel(
         title="Accuracy by time",
@@ -641,6 +643,7 @@ PANELS = {
         ),
         function="scscope.figures.accuracy_by_cost:ari_by_seconds",
         metrics=("ari",),
+        costs=True,
     ),
     "critical_difference": Panel(
         title="Which methods can be told apart over real datasets",

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread, imsave
 
 from scscope.claims.judge import COLUMNS
+from scscope.figures import PANELS
 from scscope.figures.style import rasterise
 from scscope.report import Drawing, cite, render, summary
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
@@ -683,6 +684,14 @@ def test_a_scheme_has_no_table_behind_it():
     html = render(title="x", panels=[scheme], cards=[], config={}, versions={}, **tables())
     assert 'id="figure_1a"' in html
     assert "Behind it" not in html
+
+
+def test_every_panel_that_draws_seconds_of_a_fit_has_them_behind_it():
+    drawing = {
+        *("figure_1b", "figure_2a", "supplementary_1", "supplementary_3"),
+        *("cost", "accuracy_by_cost"),
+    }
+    assert {name for name, panel in PANELS.items() if panel.costs} == drawing
 
 
 def test_the_table_behind_a_panel_of_costs_has_them():
