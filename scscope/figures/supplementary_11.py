@@ -77,7 +77,7 @@ def _draw_times(axes: Axes, rows: pd.DataFrame, style: Style) -> str:
     n, mean, below, above = np.array(points).T
     look = {"color": style.colour, "marker": style.marker, "elinewidth": 0.6, "linestyle": "none"}
     axes.errorbar(n, mean, [below, above], **look, markersize=2.8, markeredgewidth=0)
-    if len(n) < 2:
+    if len(n) < 3:  # any two numbers have a power that fits
         return ""
     power, scale = np.polyfit(np.log(n), np.log(mean), 1)
     axes.plot(n, np.exp(scale) * n**power, color=style.colour, linewidth=0.6, dashes=(4, 2))

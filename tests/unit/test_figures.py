@@ -398,6 +398,8 @@ def test_growth_of_time_is_fitted_and_its_spread_drawn():
     points = axes.containers[0][0]
     assert list(points.get_xdata()) == [100, 1_000, 10_000]
     assert list(points.get_ydata()) == [2, 20, 200]
+    two = load_panel("supplementary_11")(timed({100: [1, 3], 1_000: [20, 20]}))
+    assert not any("time ~" in text for text in texts(two))
     bars = axes.containers[0][2][0].get_segments()
     assert bars[0][:, 1].tolist() == [1, 3]
 
