@@ -507,8 +507,8 @@ PANELS = {
             "Wall time of clustering a latent, from the search for neighbours to the labels and "
             "without loading programs, by number of cells, both on a logarithmic scale. Points are "
             "means over seeds (n in the figure), bars reach from the fastest to the slowest; the "
-            "dashed line is a power of the number of cells fitted to the means of three numbers or more. Times are of the "
-            "machine, and of the threads, that the run had. Crosses mark runs that failed, as "
+            "dashed line is a power of the number of cells fitted to the means of three numbers or "
+            "more. Times are of the machine, and of the threads, that the run had. Crosses mark runs that failed, as "
             "failed / all. The values of the paper's Supplementary Fig. 11 (means of 100 repeats up "
             "to 50,000 cells and of 10 beyond) are not available as numbers, so they are not shown."
         ),
