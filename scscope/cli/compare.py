@@ -48,6 +48,10 @@ def compare(args: argparse.Namespace) -> None:
 
     mine = read_scores(args.scores)
     others = [(path, read_scores(path)) for path in args.others or kept_tables()]
+    if not args.others:
+        # Runs that are kept may have other data by the same name: those that have yours count.
+        own = set(mine["data_hash"])
+        others = [other for other in others if own & set(other[1]["data_hash"])] or others
     for option, given, column in (
         ("--metrics", args.metrics, "metric"),
         ("--clusterers", args.clusterers, "clusterer"),

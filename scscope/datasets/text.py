@@ -117,6 +117,7 @@ def read_matrix(
         values.append(rows.values)
         lengths.append(rows.lengths)
     check_unique(path, down, names, hint)
+    _refuse_nul(path, [*layout.columns, *names])
 
     ends = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
     data, indices = np.concatenate(values), np.concatenate(columns)
@@ -130,6 +131,13 @@ def read_matrix(
         result = CellMatrix(X, row_names, column_names)
     check_shape(path, result.shape, shape)
     return result
+
+
+def _refuse_nul(path: Path, names: list[str]) -> None:
+    """No name holds a NUL: at its end numpy would drop it, and no text has one."""
+    for name in names:
+        if "\0" in name:
+            raise ValueError(f"{path} has a NUL in the name {name!r}: it is damaged, or no text.")
 
 
 # Lines

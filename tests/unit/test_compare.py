@@ -103,7 +103,13 @@ def test_nothing_in_common_is_refused(ranked):
 
 def test_the_kept_tables_are_found_and_read(capsys):
     assert main(["compare", str(DEMO), "--metrics", "ari", "--clusterers", "kmeans"]) == 0
-    assert capsys.readouterr().out.count("\n>") > 5
+    out = capsys.readouterr().out
+    assert out.count("\n>") > 5
+    # The larger run has data by the same names, of other content.
+    assert "Data in common: splat_mid1 (seed 0), splat_mid1 (seed 1), splat_mid3 (seed 0)" in out
+    kept = ROOT / "results/reference/two_cores/scores.tsv"
+    assert main(["compare", str(DEMO), "--with", str(kept)]) == 2
+    assert "is not the same data in both tables" in capsys.readouterr().err
 
 
 def test_what_is_no_table_of_scores_is_refused(tmp_path, capsys):

@@ -175,6 +175,7 @@ def reference(content: bytes) -> tuple[np.ndarray, list[str], list[str]] | None:
         or any(len(row) != width for row in rows)
         or len(set(names)) < len(names)
         or len(set(columns)) < len(columns)
+        or "\0" in "".join([*names, *columns])
         or not all(number.fullmatch(field) for row in rows for field in row[1:])
     ):
         return None
@@ -263,6 +264,7 @@ def test_a_damaged_gzip_file_is_refused_or_whole(data):
         ('"bad,1,2,3', "cannot be read as text. Line {}: Error: unexpected end of data"),
         ("b\udce4d,1,2,3", "cannot be read as text. Line {}: UnicodeDecodeError"),
         ("g0,1,2,3", "has gene names more than once: 'g0'"),
+        ("bad\0,1,2,3", r"has a NUL in the name 'bad\\x00'"),
     ],
 )
 def test_errors_name_line_row_and_column(tmp_path, monkeypatch, line, message, filler):
