@@ -123,7 +123,7 @@ def test_what_cannot_be_described_is_refused_before_any_job(described, mistake):
 
 def test_a_panel_says_which_tables_it_lacks(described):
     described.edit(
-        "scscope/figures/__init__.py",
+        "scscope/figures/panels.py",
         'metrics=("ari", "n_clusters"),',
         'metrics=("ari", "n_clusters"),\n        needs=("maps", "datasets"),',
     )
