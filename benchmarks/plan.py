@@ -3,7 +3,7 @@
     python benchmarks/plan.py
 
 Snakemake's own share is that of a workflow of as many jobs with the same files and nothing else: no
-functions, no resources. Processor time of Snakemake and what it starts, which others on the machine disturb
+functions, no resources, and nothing of `workflow/rules/plan.smk`. Processor time of Snakemake and what it starts, which others on the machine disturb
 less than time on the clock.
 """
 
@@ -18,11 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Filled in: number of seeds, of which each is ten datasets with seventeen methods.
 BARE = """
-import gc
-
-gc.set_threshold(50_000, 20, 20)
 DATASETS, METHODS, SEEDS = range(10), range(17), range({seeds})
-FITTED = "status.json latent.npy labels.npy imputed.npy history.tsv subset.npz".split()
+FITTED = "status.json latent.npy fit.npz history.tsv".split()
 DATA = ["data/{{dataset}}/seed_{{seed}}" + suffix for suffix in (".h5ad", ".targets.npz", ".json")]
 ONE = "{{dataset}}/{{method}}/seed_{{seed}}"
 RUN, SCORES = f"runs/{{ONE}}/", f"scores/{{ONE}}"

@@ -16,7 +16,7 @@ from scscope.data import Dataset, Targets, cell_totals, log_normalised, median_t
 from scscope.metrics import METRICS, score
 from scscope.metrics.octiles import octiles
 from scscope.metrics.rare import rare_types_of
-from scscope.run.status import IMPUTED, LABELS, LATENT, STATUS, SUBSET, read_status
+from scscope.run.status import FIT, LATENT, STATUS, read_status
 from scscope.validation import examples
 
 
@@ -49,12 +49,16 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read what a run left in `folder`."""
+    latent, held = folder / LATENT, {}
+    if (folder / FIT).stat().st_size:
+        with np.load(folder / FIT, allow_pickle=False) as file:
+            held = dict(file)
     return Run(
         status=read_status(folder / STATUS)["status"],
-        latent=_load(folder / LATENT),
-        labels=_load(folder / LABELS),
-        imputed=_load(folder / IMPUTED),
-        subset=_load_subset(folder / SUBSET),
+        latent=np.load(latent, allow_pickle=False) if latent.stat().st_size else None,
+        labels=held.pop("labels", None),
+        imputed=held.pop("imputed", None),
+        subset=held or None,
     )
 
 
@@ -272,14 +276,3 @@ def write_clusters(clusters: dict[str, np.ndarray], path: Path) -> None:
     """Write cluster labels by clusterer, each of shape (n_cells,), as npz."""
     with beside(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **clusters)
-
-
-def _load_subset(path: Path) -> dict[str, np.ndarray] | None:
-    if not path.exists() or not path.stat().st_size:
-        return None
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in ("cells", "space")}
-
-
-def _load(path: Path) -> np.ndarray | None:
-    return np.load(path, allow_pickle=False) if path.stat().st_size else None

@@ -6,9 +6,11 @@ from pathlib import Path
 from scscope.atomic import write_text
 
 # What a run leaves. All files are always there; those that it has nothing to say in are empty.
-LATENT, LABELS, IMPUTED, HISTORY = "latent.npy", "labels.npy", "imputed.npy", "history.tsv"
-SUBSET = "subset.npz"  # where only some cells were fitted, see `scscope.run.subset`
-ARRAYS = (LATENT, LABELS, IMPUTED, HISTORY, SUBSET)
+# `FIT` holds what there is of `labels`, `imputed` (values at the targets) and, where only some cells
+# were fitted, `cells` and `space` of `scscope.run.subset.Subset`. Few files: planning takes time by
+# their number.
+LATENT, FIT, HISTORY = "latent.npy", "fit.npz", "history.tsv"
+ARRAYS = (LATENT, FIT, HISTORY)
 STATUS = "status.json"
 OUTCOME = "outcome.json"  # what the child says of its end, to the supervisor
 FAILURES = "failed_attempts"

@@ -27,7 +27,7 @@ from scscope.methods.fit import (
 )
 from scscope.methods.own.load import load
 from scscope.processes import end_with
-from scscope.run.status import HISTORY, IMPUTED, LABELS, LATENT, OUTCOME, SUBSET
+from scscope.run.status import FIT, HISTORY, LATENT, OUTCOME
 from scscope.seeds import derive_seed
 
 logger = logging.getLogger("scscope.run")
@@ -53,18 +53,21 @@ def perform(request: dict, folder: Path, device: str) -> dict:
     fit, subset = fitted(request, data, device=device, **asked)
     clock.append(time.perf_counter())
     check_gives(fit, request["gives"])
-    save_fit(fit, folder, n_cells=data.X.shape[0] if subset is None else len(subset.cells))
-    if subset is not None:
-        np.savez(folder / SUBSET, cells=subset.cells, space=subset.space)
+    held = {} if subset is None else {"cells": subset.cells, "space": subset.space}
+    n_cells = data.X.shape[0] if subset is None else len(subset.cells)
+    if fit.labels is not None:
+        held["labels"] = checked_labels(fit.labels, n_cells)
+    save_fit(fit, folder, n_cells=n_cells)
     saved = time.perf_counter() - clock[-1]
 
     if fit.impute is not None and len(targets.cell):
         known = slice(None) if subset is None else np.isin(targets.cell, subset.cells)
         cell, gene = targets.cell[known], targets.gene[known]
-        values = np.full(len(targets.cell), np.nan, dtype=np.float32)
-        values[known] = checked_values(fit.impute(cell, gene), len(cell))
-        np.save(folder / IMPUTED, values)
+        held["imputed"] = np.full(len(targets.cell), np.nan, dtype=np.float32)
+        held["imputed"][known] = checked_values(fit.impute(cell, gene), len(cell))
     clock.append(time.perf_counter() - saved)
+    if held:
+        np.savez(folder / FIT, **held)
 
     # Writing files belongs to none of them.
     names = ("seconds_load", "seconds_fit", "seconds_impute")
@@ -92,11 +95,9 @@ def fitted(request: dict, data: Scaled, **options) -> tuple[Fit, Any]:
 
 
 def save_fit(fit: Fit, folder: Path, *, n_cells: int) -> None:
-    """Write what the method found; values at targets are written apart."""
+    """Write the latent and how the training went."""
     if fit.latent is not None:
         np.save(folder / LATENT, checked_latent(fit.latent, n_cells))
-    if fit.labels is not None:
-        np.save(folder / LABELS, checked_labels(fit.labels, n_cells))
     if fit.history:
         with (folder / HISTORY).open("w", newline="") as file:
             writer = csv.writer(file, delimiter="\t", lineterminator="\n")

@@ -239,7 +239,7 @@ def test_a_method_gets_gpus_where_the_site_has_some_and_gives_the_same_without(
         "finds none: it computes on the CPU"
         in (with_gpus.folder / "results/logs/fit/tiny/two/seed_0.log").read_text()
     )
-    for name in ("latent.npy", "imputed.npy"):
+    for name in ("latent.npy", "fit.npz"):
         assert (with_gpus.folder / FIT / name).read_bytes() == (
             without.folder / FIT / name
         ).read_bytes()

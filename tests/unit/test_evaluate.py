@@ -147,7 +147,7 @@ def test_imputation_is_scored_at_missed_entries_and_at_true_zeros():
 
 def write_run(folder, **status):
     folder.mkdir(parents=True)
-    for name in ("latent.npy", "labels.npy", "imputed.npy", "history.tsv"):
+    for name in ("latent.npy", "fit.npz", "history.tsv"):
         (folder / name).write_bytes(b"")
     about = {"dataset": "d", "method": "m", "seed": 0, "status": "ok", "message": ""}
     about |= {"seconds": 1.5, "peak_rss_mb": 20.0, "device": "cpu", "peak_gpu_mb": None}

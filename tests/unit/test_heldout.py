@@ -296,7 +296,7 @@ def test_what_cannot_be_hidden_is_refused(whole):
 def test_the_masked_values_come_back_through_the_worker(whole, tmp_path):
     request = request_for("no_imputation", tmp_path, whole, protocol="thinning")
     perform(request, tmp_path, "cpu")
-    imputed = np.load(tmp_path / "imputed.npy")
+    imputed = np.load(tmp_path / "fit.npz")["imputed"]
     data = read_dataset(tmp_path / "x.h5ad")
     assert imputed.sum() == pytest.approx(scaled(data, "log").X.sum(), rel=1e-5)
 

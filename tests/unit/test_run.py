@@ -17,9 +17,8 @@ import pytest
 from scscope.data import imputation_targets, read_dataset, write_dataset, write_targets
 from scscope.run.status import (
     ARRAYS,
+    FIT,
     HISTORY,
-    IMPUTED,
-    LABELS,
     LATENT,
     STATUS,
     failed_attempts,
@@ -110,9 +109,9 @@ def test_a_run_that_ends_well(run, dataset):
     assert {"python", "numpy", "scipy"} <= set(status["versions"])
     np.testing.assert_array_equal(np.load(run.folder / LATENT), np.ones((60, 2)))
     targets = np.load(dataset["targets"])
-    np.testing.assert_array_equal(np.load(run.folder / IMPUTED), targets["cell"] * 0.5)
+    np.testing.assert_array_equal(np.load(run.folder / FIT)["imputed"], targets["cell"] * 0.5)
     assert (run.folder / HISTORY).read_text() == "loss\n2\n1\n"
-    assert sizes(run.folder)[LABELS] == 0
+    assert list(np.load(run.folder / FIT)) == ["imputed"]
     assert sorted(p.name for p in run.folder.iterdir()) == sorted([*ARRAYS, STATUS])
 
 

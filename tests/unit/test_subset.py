@@ -181,7 +181,6 @@ def test_a_run_leaves_what_its_scores_need(data, n_fitted, tmp_path, monkeypatch
     }
     worker.perform(request, tmp_path, "cpu")
     (tmp_path / "status.json").write_text('{"status": "ok"}')
-    (tmp_path / "labels.npy").write_bytes(b"")
     run = read_run(tmp_path)
     n_cells = min(n_fitted, N_CELLS)
     assert run.latent.shape == (n_cells, 4)

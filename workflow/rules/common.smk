@@ -1,7 +1,5 @@
 """The config, checked, and the input and parameter functions used by all rule files."""
 
-import gc
-import inspect
 import os
 import re
 import sys
@@ -42,10 +40,6 @@ from scscope.report.supplementary_tables import TITLES
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
 from scscope.validation import not_writable, schema_errors, unknown_name
-
-# A plan of ten thousand jobs is millions of objects that stay: looking for garbage among them as often
-# as usual takes a tenth of the time of planning.
-gc.set_threshold(50_000, 20, 20)
 
 RESULTS = Path(workflow.pathvars.apply("<results>"))
 # Retries of a fit that ran out of memory or time; each is given more.
@@ -110,6 +104,7 @@ TEMPORARY = [name for name in SIMULATED if DATASETS[name].get("temporary")]
 PREPARED = [name for name in DATASETS if DATASETS[name]["source"] == "file"]
 REAL = [name for name in DATASETS if DATASETS[name]["source"] in SETS]
 HELD_OUT = [name for name in DATASETS if DATASETS[name]["source"] == "heldout"]
+SEEDED = {*SIMULATED, *HELD_OUT}
 # Names of all files that the catalogue of real data sets knows.
 RAW_FILES = {file.name for files in CATALOGUE.values() for file in files}
 METHODS = {name: method_of_entry(name, entry) for name, entry in config["methods"].items()}
@@ -131,16 +126,12 @@ TABLES += ["claims"] if CLAIMS else []
 STUDY_OF = {panel: name for name, study in STUDIES.items() for panel in study["panels"]}
 # Figures of the paper of which at least one panel is drawn.
 PAGES = [page for page in COMPOSITES if panels_of(page, STUDY_OF)]
-# All fits, each once, however many studies share it.
-RUNS = sorted(
-    {
-        (dataset, method, seed)
-        for study in STUDIES.values()
-        for dataset in study["datasets"]
-        for method in study["methods"]
-        for seed in map(int, study["seeds"])
-    }
-)
+# Dataset, method and seed of each fit -> studies that share it.
+STUDIES_OF = {}
+for study in STUDIES.values():
+    for run in product(study["datasets"], study["methods"], map(int, study["seeds"])):
+        STUDIES_OF.setdefault(run, []).append(study)
+RUNS = sorted(STUDIES_OF)
 
 
 def one_of(names):
@@ -158,7 +149,7 @@ wildcard_constraints:
 
 def data_of(dataset, seed, suffix):
     """Path of a file of a dataset: one for each seed if it is simulated or held out, else one."""
-    stem = f"{dataset}/seed_{seed}" if dataset in SIMULATED + HELD_OUT else dataset
+    stem = f"{dataset}/seed_{seed}" if dataset in SEEDED else dataset
     return f"<results>/data/{stem}{suffix}"
 
 
@@ -322,11 +313,6 @@ def environment_of_method(wildcards):
     return f"../../envs/torch-{'gpu' if SITE.get('gpus') else 'cpu'}.yaml"
 
 
-def gives_of(wildcards):
-    """What the fits of a method hold."""
-    return METHODS[wildcards.method].gives
-
-
 def failures_of(wildcards):
     """Number of failed attempts at a run; by it the next call tries again what failed."""
     return failed_attempts(RESULTS / "runs/{dataset}/{method}/seed_{seed}".format(**wildcards))
@@ -337,38 +323,35 @@ def number_of_attempt(wildcards, attempt):
     return attempt
 
 
-def measures_of(wildcards):
-    """Metrics and clusterers that the studies ask of a run, in the config's order."""
-    run = (wildcards.dataset, wildcards.method, int(wildcards.seed))
-    asked = [
-        study
-        for study in STUDIES.values()
-        if run[0] in study["datasets"] and run[1] in study["methods"] and run[2] in study["seeds"]
-    ]
-    measures = {
-        kind: list(dict.fromkeys(name for study in asked for name in study[kind]))
+def run_of(wildcards):
+    """Dataset, method and seed, as the studies name them."""
+    return wildcards.dataset, wildcards.method, int(wildcards.seed)
+
+
+def asked_of_scores(wildcards):
+    """Metrics and clusterers that the studies ask of a run, in the config's order, and what it holds."""
+    studies = STUDIES_OF.get(run_of(wildcards), ())
+    metrics, clusterers = (
+        list(dict.fromkeys(name for study in studies for name in study[kind]))
         for kind in ("metrics", "clusterers")
+    )
+    of_rest = any(METRICS[metric].of_rest for metric in metrics)
+    return {
+        "gives": METHODS[wildcards.method].gives,
+        "metrics": metrics,
+        "clusterers": clusterers,
+        "leave_out": DATASETS[wildcards.dataset].get("leave_out", []) if of_rest else [],
     }
-    of_rest = any(METRICS[metric].of_rest for metric in measures["metrics"])
-    left_out = DATASETS[wildcards.dataset].get("leave_out", []) if of_rest else []
-    return {**measures, "leave_out": left_out}
 
 
-def describing(dataset, method, seed):
+def describing(run):
     """Studies that ask what the clusters of a run are."""
-    return [
-        study
-        for study in STUDIES.values()
-        if dataset in study["datasets"]
-        and method in study["methods"]
-        and seed in study["seeds"]
-        and "describe" in study
-    ]
+    return [study for study in STUDIES_OF.get(run, ()) if "describe" in study]
 
 
 def description_of(wildcards):
     """What the studies ask of the description of a run, and what its types are told by."""
-    studies = describing(wildcards.dataset, wildcards.method, int(wildcards.seed))
+    studies = describing(run_of(wildcards))
     source = real_set_of(wildcards.dataset)
     return {
         "tables": [name for name in DETAILS if any(name in s["describe"] for s in studies)],
@@ -385,7 +368,7 @@ def details_of_all_runs(wildcards):
     return [
         pattern.format(*run, wildcards.table)
         for run in RUNS
-        if any(wildcards.table in study["describe"] for study in describing(*run))
+        if any(wildcards.table in study["describe"] for study in describing(run))
     ]
 
 
@@ -402,7 +385,7 @@ def raw_files_of_dataset(wildcards):
 
 def is_timed(wildcards):
     """Whether a study compares the time of a run: then nothing may run beside it."""
-    return (wildcards.dataset, wildcards.method, int(wildcards.seed)) in TIMED
+    return run_of(wildcards) in TIMED
 
 
 def runs_of_timing_studies():
@@ -470,13 +453,3 @@ def page_code(wildcards):
     """Fingerprint of what a page depends on."""
     codes = [PANELS[panel].function.split(":")[0] for panel in panels_of_page(wildcards).values()]
     return fingerprint(*codes, Path(workflow.basedir, "scripts/draw_page.py"))
-
-
-def note_signatures(functions):
-    """Note in each function of wildcards what it takes: Snakemake asks that of every job, three times."""
-    for function in functions:
-        if inspect.isfunction(function) and "wildcards" in inspect.signature(function).parameters:
-            function.__signature__ = inspect.signature(function)
-
-
-note_signatures(list(globals().values()))

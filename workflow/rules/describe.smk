@@ -4,9 +4,7 @@ rule describe:
         data=dataset_file,
         status="<results>/runs/{dataset}/{method}/seed_{seed}/status.json",
         latent="<results>/runs/{dataset}/{method}/seed_{seed}/latent.npy",
-        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
-        imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
-        subset="<results>/runs/{dataset}/{method}/seed_{seed}/subset.npz",
+        fit="<results>/runs/{dataset}/{method}/seed_{seed}/fit.npz",
         clusters="<results>/scores/{dataset}/{method}/seed_{seed}.clusters.npz",
     output:
         compositions="<results>/details/{dataset}/{method}/seed_{seed}.compositions.tsv",

@@ -4,9 +4,7 @@ rule evaluate:
         targets=targets_file,
         status="<results>/runs/{dataset}/{method}/seed_{seed}/status.json",
         latent="<results>/runs/{dataset}/{method}/seed_{seed}/latent.npy",
-        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
-        imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
-        subset="<results>/runs/{dataset}/{method}/seed_{seed}/subset.npz",
+        fit="<results>/runs/{dataset}/{method}/seed_{seed}/fit.npz",
     output:
         scores="<results>/scores/{dataset}/{method}/seed_{seed}.tsv",
         clusters="<results>/scores/{dataset}/{method}/seed_{seed}.clusters.npz",
@@ -18,8 +16,7 @@ rule evaluate:
         "../../envs/base.yaml"
     params:
         code=code_of("evaluate"),
-        gives=gives_of,
-        measures=measures_of,
+        asked=asked_of_scores,
         timed=is_timed,
     message:
         "Evaluate {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -6,10 +6,8 @@ rule fit:
     output:
         status="<results>/runs/{dataset}/{method}/seed_{seed}/status.json",
         latent="<results>/runs/{dataset}/{method}/seed_{seed}/latent.npy",
-        labels="<results>/runs/{dataset}/{method}/seed_{seed}/labels.npy",
-        imputed="<results>/runs/{dataset}/{method}/seed_{seed}/imputed.npy",
+        fit="<results>/runs/{dataset}/{method}/seed_{seed}/fit.npz",
         history="<results>/runs/{dataset}/{method}/seed_{seed}/history.tsv",
-        subset="<results>/runs/{dataset}/{method}/seed_{seed}/subset.npz",
     log:
         "<logs>/fit/{dataset}/{method}/seed_{seed}.log",
     benchmark:

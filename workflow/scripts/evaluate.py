@@ -20,9 +20,8 @@ with host(alone=snakemake.params.timed):
         read_run(Path(snakemake.input.status).parent),
         read_dataset(snakemake.input.data),
         read_targets(snakemake.input.targets),
-        gives=snakemake.params.gives,
         seed=derive_seed(int(wildcards.seed), "cluster"),
-        **snakemake.params.measures,
+        **snakemake.params.asked,
     )
 names = {"dataset": wildcards.dataset, "method": wildcards.method, "seed": wildcards.seed}
 write_clusters(clusters, Path(snakemake.output.clusters))
