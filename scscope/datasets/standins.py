@@ -11,17 +11,8 @@ import numpy as np
 
 from scscope.data import Stream
 from scscope.datasets.intestine import MICE
-from scscope.describe.panels import PANEL_OF, genes_of_interest, read_panel
+from scscope.describe.panels import PANEL_OF, STAND_INS, TYPES, genes_of_interest, read_panel
 
-# Of sets without a panel of marker genes. The classes that Seurat's tutorial gives to human cells; of
-# the lung only the batches are named.
-TYPES = {
-    "cbmc": (
-        *("CD4 T", "CD14+ Mono", "NK", "B", "CD8 T", "CD16+ Mono"),
-        *("CD34+", "Mk", "Eryth", "DC", "pDC"),
-    ),
-    "mca_lung": (),
-}
 SAMPLES = {
     "retina": ("p1", "r1", "r2", "r3", "r4", "r5", "r6"),
     "mca_lung": ("Lung1", "Lung2", "Lung3"),
@@ -33,7 +24,6 @@ SAMPLES = {
         if i < len(mice)
     ),
 }
-STAND_INS = (*PANEL_OF, *TYPES)  # sets that a simulation can be dressed as
 
 
 def dress(data: Stream, stands_for: str) -> Stream:

@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.stats import mannwhitneyu, ttest_ind
 
 from scscope.datasets.intestine import CONTROL
+from scscope.describe import COLUMNS, QUANTILES
 from scscope.describe.cells import Cells
 from scscope.describe.panels import genes_of_interest, panel_genes, read_panel
-from scscope.describe.tables import COLUMNS, QUANTILES
 from scscope.describe.types import AGES, SIDES, SUBTYPES
 
 ALL, OTHER, NOTHING = "all", "other", ""

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from scscope.cluster.result import GIVEN
+from scscope.describe import COLUMNS
 from scscope.describe.cells import Cells, labelled_types
 from scscope.describe.expression import expression
 from scscope.describe.maps import MAX_CELLS, embed, sample_of
 from scscope.describe.panels import panel_genes
-from scscope.describe.tables import COLUMNS, empty
+from scscope.describe.tables import empty
 from scscope.describe.types import UNASSIGNED, cluster_types
 from scscope.evaluate import Run
 from scscope.metrics.markers import markers
@@ -60,7 +61,7 @@ def describe(
     Returns
     -------
     dict
-        All tables of `scscope.describe.tables.COLUMNS` by name.
+        All tables of `scscope.describe.COLUMNS` by name.
     """
     parts = [{name: empty(name) for name in COLUMNS}]
     place = cache(lambda: _map(run, len(cells.label), seed, map_cells))  # one for all clusterers

@@ -1,6 +1,8 @@
 """What a benchmark run found, in one HTML file and on the terminal."""
 
-from scscope.report.render import Drawing, render
-from scscope.report.summary import summary
-
-__all__ = ["Drawing", "render", "summary"]
+# Of the tables that are made of the config.
+TITLES = {
+    "supplementary_table_1": "Supplementary Table 1: methods",
+    "supplementary_table_2": "Supplementary Table 2: hyperparameters",
+    "supplementary_table_3": "Supplementary Table 3: simulation settings",
+}

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-import jinja2
 import pandas as pd
 import yaml
 
-from scscope.report import cite, content
+from scscope.report import TITLES, cite, content
 from scscope.report.cards import GAP, HEIGHT, WIDTH, data_cards
 from scscope.report.downloads import data_uri, download, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
-from scscope.report.supplementary_tables import TITLES, short
+from scscope.report.supplementary_tables import short
 from scscope.report.verdicts import headline, stability_words, verdicts
 from scscope.version import __version__
 
@@ -86,6 +85,8 @@ def render(
     supplementary_tables
         As `scscope.report.supplementary_tables` makes them, all text.
     """
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

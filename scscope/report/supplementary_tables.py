@@ -10,16 +10,12 @@ from scscope.dca.settings import Settings as DcaSettings
 from scscope.figures.tables import SCALES, resolved
 from scscope.methods import METHODS
 from scscope.methods.own.entries import method_of_entry, use_of_entry
+from scscope.report import TITLES
 from scscope.report.method_cards import cells_words
 from scscope.simulate import SIMULATORS
 from scscope.simulate.simlr import SimlrSettings
 from scscope.simulate.splat import SplatSettings
 
-TITLES = {
-    "supplementary_table_1": "Supplementary Table 1: methods",
-    "supplementary_table_2": "Supplementary Table 2: hyperparameters",
-    "supplementary_table_3": "Supplementary Table 3: simulation settings",
-}
 CONFIG, DEFAULT = "config", "default"  # where a value comes from
 GIVEN = ("data", "seed", "device", "preset")  # arguments that are no hyperparameters
 SIMULATIONS = {"splat": SplatSettings, "simlr": SimlrSettings}

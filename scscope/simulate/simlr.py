@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr
 
 from scscope.simulate.blocks import (
     Rows,
@@ -260,6 +259,9 @@ def dropout_rate_of(alpha: float, mixture: Mixture) -> float:
     With x normal (m, v) and c = 1 + 2 alpha v, the integral of its density times exp(-alpha x^2)
     over x > 0 is exp(-alpha m^2 / c) / sqrt(c) x Phi(m / sqrt(v c)).
     """
+    # Every job of the workflow reads the list of simulators, and would wait for it.
+    from scipy.special import ndtr
+
     mean, variance = moments(mixture)
     c = 1 + 2 * alpha * variance
     dropped = np.exp(-alpha * mean**2 / c) / np.sqrt(c) * ndtr(mean / np.sqrt(variance * c))

@@ -5,6 +5,7 @@ To try the workflow on it by hand:
     python tests/slurm/cluster.py
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -48,7 +49,7 @@ MpiDefault=none
 GresTypes=gpu
 # The node may have fewer cores than jobs are to run at one time here.
 SlurmdParameters=config_overrides
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=8 RealMemory=100000 Gres=gpu:2 State=UNKNOWN
+NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=100000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -67,8 +68,8 @@ class Cluster:
     `environment` is what a process needs to reach the cluster.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, cpus: int = 8):
+        self.folder, self.cpus = folder, cpus
         self.config = folder / "slurm.conf"
         # The step of a job forgets SLURM_CONF: its `srun` is told again.
         path = f"{folder}/bin:{PATH}"
@@ -84,7 +85,7 @@ class Cluster:
             (self.folder / f"gpu{number}").touch()
         (self.folder / "gres.conf").write_text(f"Name=gpu File={self.folder}/gpu[0-1]\n")
         ports = dict(zip(("controller", "daemon"), free_ports(2), strict=True))
-        self.config.write_text(CONFIG.format(folder=self.folder, **ports))
+        self.config.write_text(CONFIG.format(folder=self.folder, cpus=self.cpus, **ports))
         srun = self.folder / "bin/srun"
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.config} exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
@@ -159,10 +160,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cpus", type=int, default=8, help="that jobs share (default: 8)")
+    options = parser.parse_args()
     if reason := missing():
         raise SystemExit(reason)
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        cluster = Cluster(Path(folder))
+        cluster = Cluster(Path(folder), options.cpus)
         cluster.start()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         print(f"export SLURM_CONF={cluster.config} PATH={folder}/bin:$PATH", flush=True)

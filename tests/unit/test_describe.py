@@ -13,12 +13,12 @@ from scscope.data import read_dataset, write_dataset
 from scscope.datasets import intestine, retina
 from scscope.datasets.prepare import finish
 from scscope.datasets.record import Record
-from scscope.datasets.standins import STAND_INS, dress, numbered
-from scscope.describe import expression, maps
+from scscope.datasets.standins import dress, numbered
+from scscope.describe import COLUMNS, expression, maps
 from scscope.describe.cells import Cells, labelled_types, read_cells
-from scscope.describe.panels import PANEL_OF, genes_of_interest, panel_genes, read_panel
+from scscope.describe.panels import PANEL_OF, STAND_INS, genes_of_interest, panel_genes, read_panel
 from scscope.describe.run import TOP, describe
-from scscope.describe.tables import COLUMNS, gathered, of_run
+from scscope.describe.tables import gathered, of_run
 from scscope.describe.types import (
     AGES,
     CYCLING,

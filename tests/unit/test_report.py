@@ -22,12 +22,13 @@ from matplotlib.image import imread, imsave
 from scscope.claims.judge import COLUMNS
 from scscope.figures import PANELS
 from scscope.figures.style import rasterise
-from scscope.report import Drawing, cite, render, summary
+from scscope.report import cite
 from scscope.report.cards import HEIGHT, WIDTH, bars, data_cards
 from scscope.report.content import dataset_rows, score_rows, score_tables, verdict
 from scscope.report.downloads import MAX_PLAIN, download, shown_scores
 from scscope.report.method_cards import budgets_in_words, method_cards
-from scscope.report.render import MAX_PNG, MAX_SVG, SCRIPT, image
+from scscope.report.render import MAX_PNG, MAX_SVG, SCRIPT, Drawing, image, render
+from scscope.report.summary import summary
 from scscope.report.supplementary_tables import supplementary_tables
 from scscope.report.verdicts import headline, stability_words, verdicts
 from tests.conftest import need

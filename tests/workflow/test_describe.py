@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from scscope.datasets.intestine import CONDITIONS, condition_of
-from scscope.describe.tables import COLUMNS
+from scscope.describe import COLUMNS
 from scscope.describe.types import SUBTYPES
 from scscope.gather import read_table
 

@@ -1,5 +1,13 @@
 """What is wrong with the config, said in plain words before the first job."""
 
+from scscope.claims.read import claim_errors
+from scscope.datasets.download import not_a_mirror
+from scscope.datasets.files import check_reading
+from scscope.describe import OF_TYPES
+from scscope.methods.epochs import epochs_not_fixed
+from scscope.methods.own.entries import entry_errors
+from scscope.validation import not_writable, schema_errors, unknown_name
+
 
 def runs_of(method):
     """Dataset and seed of each run of a method, in any study."""
@@ -185,6 +193,5 @@ def config_errors():
         yield f"pathvars.results: {reason}"
 
 
-# Jobs need not check again what the main process has checked.
-if workflow.is_main_process and (errors := list(config_errors())):
+if errors := list(config_errors()):
     raise WorkflowError("The config cannot be used:\n  " + "\n  ".join(errors))

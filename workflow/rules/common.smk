@@ -14,32 +14,23 @@ ROOT = Path(workflow.basedir).parent
 # Scripts import the library of this checkout, never an installed copy.
 sys.path.insert(0, str(ROOT))
 
-from scscope.claims.read import claim_errors
-from scscope.cluster.result import GIVEN
 from scscope.datasets.catalogue import CATALOGUE, files_of
-from scscope.datasets.download import not_a_mirror
-from scscope.datasets.files import check_reading
 from scscope.datasets.sets import SETS
-from scscope.datasets.standins import STAND_INS
-from scscope.describe.panels import PANEL_OF
-from scscope.describe.tables import COLUMNS as DETAILS
-from scscope.describe.tables import OF_TYPES
+from scscope.describe.panels import PANEL_OF, STAND_INS
+from scscope.describe import COLUMNS as DETAILS
 from scscope.figures import COMPOSITES, PANELS, needs_of, panels_of, tables_of
 from scscope.fingerprint import fingerprint
-from scscope.methods.epochs import epochs_not_fixed
 from scscope.methods.own.entries import (
     code_of_entry,
-    entry_errors,
     files_of_entry,
     is_files,
     method_of_entry,
     params_of_entry,
 )
 from scscope.metrics import METRICS
-from scscope.report.supplementary_tables import TITLES
+from scscope.report import TITLES
 from scscope.run.status import failed_attempts
 from scscope.simulate import SIMULATORS
-from scscope.validation import not_writable, schema_errors, unknown_name
 
 RESULTS = Path(workflow.pathvars.apply("<results>"))
 # Retries of a fit that ran out of memory or time; each is given more.
@@ -85,8 +76,11 @@ def real_set_of(name):
     return origin_of(name) if origin_of(name) in SETS else ""
 
 
-# Nothing below is read of a config that cannot be used.
-include: "check.smk"
+# Nothing below is read of a config that cannot be used. Jobs need not check again what the main process
+# has checked.
+if workflow.is_main_process:
+
+    include: "check.smk"
 
 
 # Of each rule; does nothing unless Snakemake is told to use Apptainer, as slurm/profile.yaml does.
@@ -351,6 +345,9 @@ def describing(run):
 
 def description_of(wildcards):
     """What the studies ask of the description of a run, and what its types are told by."""
+    # Few jobs need it, and every job would wait for it.
+    from scscope.cluster.result import GIVEN
+
     studies = describing(run_of(wildcards))
     source = real_set_of(wildcards.dataset)
     return {

@@ -10,9 +10,10 @@ from scscope.atomic import write_text
 from scscope.figures import PANELS, needs_of
 from scscope.gather import read_table, read_texts, restrict, select, versions_of
 from scscope.log import log_to
-from scscope.report import Drawing, render, summary
+from scscope.report import TITLES
 from scscope.report.downloads import short_enough, shown_scores
-from scscope.report.supplementary_tables import TITLES
+from scscope.report.render import Drawing, render
+from scscope.report.summary import summary
 from scscope.run.exclusive import stay_beside_others
 
 if TYPE_CHECKING:

@@ -16,6 +16,16 @@ PANEL_OF = {
     "brain_20k": "brain",
     "splitseq": "brain",
 }
+# Cell types of sets without a panel of marker genes. The classes that Seurat's tutorial gives to human cells; of
+# the lung only the batches are named.
+TYPES = {
+    "cbmc": (
+        *("CD4 T", "CD14+ Mono", "NK", "B", "CD8 T", "CD16+ Mono"),
+        *("CD34+", "Mk", "Eryth", "DC", "pDC"),
+    ),
+    "mca_lung": (),
+}
+STAND_INS = (*PANEL_OF, *TYPES)  # sets that a simulation can be dressed as
 OF_INTEREST = "gene of interest"  # in place of a type: shown, but no type is told by it
 
 
