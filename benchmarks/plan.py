@@ -79,13 +79,15 @@ def plan(name: str, folder: Path, *options: str | Path) -> int:
 
 
 def main() -> None:
-    """Plan both."""
+    """Plan all three."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # The config names files by paths from the root of the checkout.
-        (folder / "config").symlink_to(ROOT / "config")
-        config = ["--configfile", "config/config.yaml"]
-        jobs = plan("the paper's config", folder, "-s", ROOT / "workflow/Snakefile", *config)
+        for part in ("config", "slurm"):
+            (folder / part).symlink_to(ROOT / part)
+        paper = ["-s", ROOT / "workflow/Snakefile", "--configfile", "config/config.yaml"]
+        jobs = plan("the paper's config", folder, *paper)
+        plan("the same with --profile slurm", folder, *paper, "--profile", "slurm")
         (folder / "nothing.py").touch()
         (folder / "Snakefile").write_text(BARE.format(seeds=round((jobs - 1) / (10 * 35))))
         options = ["--scheduler", "greedy", "--rerun-triggers", "mtime", "params", "input"]

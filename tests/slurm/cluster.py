@@ -168,7 +168,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         cluster = Cluster(Path(folder), options.cpus)
         cluster.start()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored where it runs aside
+            signal.signal(number, signal.default_int_handler)
         print(f"export SLURM_CONF={cluster.config} PATH={folder}/bin:$PATH", flush=True)
         try:
             signal.pause()

@@ -5,6 +5,7 @@ One file, because there can be one cluster at a time.
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -97,6 +98,26 @@ def test_what_no_attempt_is_enough_for_is_recorded_and_the_rest_stands(with_data
     assert len(scores) == 4 * len(theirs)
     said = (with_data.results / "summary.txt").read_text()
     assert "4 runs: 1 ok, 3 failed (1 error, 1 out of memory, 1 timeout)" in said
+
+
+def test_all_in_one_job_of_the_queue(with_data, undisturbed):
+    """As docs/cluster.md says for short jobs."""
+    options = ("--workflow-profile", "tight", "--resources", "mem_mb=8000", "gpu=0")
+    ask = ("--wait", "--nodes=1", "--cpus-per-task=2", "--mem=8G", "--time=30")
+    where = (f"--chdir={with_data.folder}", f"--output={with_data.folder}/said")
+    command = shlex.join(with_data.command(*options))
+    with_data.cluster.call("sbatch", *ask, *where, "--wrap", command)
+    assert "SLURM jobid" not in with_data.said()
+    assert_same_tables(with_data, undisturbed)
+
+
+def test_evaluations_in_groups(with_data, undisturbed):
+    """As docs/cluster.md says, for those who want it."""
+    grouped = ("--groups", "evaluate=short", "--group-components", "short=2", "--cores", "1")
+    process = with_data.start("--profile", "slurm", *grouped)
+    assert process.wait(300) == 0, with_data.said()
+    assert with_data.said().count("SLURM jobid") == 4 + 4 / 2  # fits, and pairs of evaluations
+    assert_same_tables(with_data, undisturbed)
 
 
 def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(with_data, undisturbed):
