@@ -80,9 +80,12 @@ class OnCluster(Checkout):
 
     def start(self, *options, target: str = "all") -> subprocess.Popen:
         """Start Snakemake; what it says goes to the file `said`."""
+        command = self.command("--workflow-profile", "tight", *options, target=target)
+        if "--profile" in options:
+            del command[(at := command.index("--cores")) : at + 2]  # nobody types it on a cluster
         with (self.folder / "said").open("a") as said:
             process = subprocess.Popen(
-                self.command("--workflow-profile", "tight", *options, target=target),
+                command,
                 cwd=self.folder,
                 env=self.cluster.environment,
                 stdout=said,

@@ -111,13 +111,29 @@ def test_all_in_one_job_of_the_queue(with_data, undisturbed):
     assert_same_tables(with_data, undisturbed)
 
 
-def test_evaluations_in_groups(with_data, undisturbed):
-    """As docs/cluster.md says, for those who want it."""
-    grouped = ("--groups", "evaluate=short", "--group-components", "short=2", "--cores", "1")
-    process = with_data.start("--profile", "slurm", *grouped)
+def test_evaluations_share_jobs(with_data, undisturbed):
+    with_data.edit("slurm/site.yaml", "evaluations_per_job:", "evaluations_per_job: 2")
+    process = with_data.submit()
     assert process.wait(300) == 0, with_data.said()
     assert with_data.said().count("SLURM jobid") == 4 + 4 / 2  # fits, and pairs of evaluations
     assert_same_tables(with_data, undisturbed)
+
+
+def test_what_a_killed_call_left_in_a_group_is_waited_for(with_data, undisturbed):
+    grouped = ("--groups", "fit=fits", "--group-components", "fits=4", "--cores", "1")
+    with_data.trouble(5, "wait")
+    process = with_data.start("--profile", "slurm", *grouped)
+    wait_until(lambda: with_data.begun(5), process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    with_data.run("--unlock")
+    process = with_data.start("--profile", "slurm", *grouped)
+    wait_until(lambda: "Waiting for 1 jobs of a former call" in with_data.said(), process)
+    with_data.end_trouble(5)
+    assert process.wait(300) == 0, with_data.said()
+    assert_same_tables(with_data, undisturbed)
+    assert [with_data.begun(number) for number in (3, 4, 5, 6)] == [1, 1, 1, 1]
 
 
 def test_killed_and_called_again_it_waits_for_its_jobs_and_redoes_none(with_data, undisturbed):

@@ -38,7 +38,9 @@ FIT_RETRIES = 2
 # What slurm/profile.yaml is told of the cluster, too.
 SITE_FILE = Path(os.environ.get("SCSCOPE_SITE") or ROOT / "slurm/site.yaml").expanduser()
 SITE = (yaml.safe_load(SITE_FILE.read_text()) if SITE_FILE.exists() else None) or {}
-SITE_KEYS = "account partition gpus gpu_model jobs status container partitions".split()
+SITE_KEYS = (
+    "account partition gpus gpu_model jobs evaluations_per_job status container partitions".split()
+)
 
 
 def reading_of(dataset):

@@ -9,6 +9,10 @@ def wait_for_former_calls():
     submitted = {number for job in jobs for number in workflow.persistence.external_jobids(job)}
     # As the executor words it.
     planned = {f"rule_{job.rule.name}_wildcards_{'_'.join(job.wildcards)}" for job in jobs}
+    group_of = workflow.group_settings.overwrite_groups
+    for group in set(group_of.values()):
+        rules = sorted(rule for rule in group_of if group_of[rule] == group)
+        planned.add(f"rule_{group}_{'_'.join(rules)}")
     try:
         planned_too_early = settle(submitted, planned, Path.cwd(), logger.warning)
     except RuntimeError as error:
