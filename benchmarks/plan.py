@@ -3,8 +3,8 @@
     python benchmarks/plan.py
 
 Snakemake's own share is that of a workflow of as many jobs with the same files and nothing else: no
-functions, no resources, and nothing of `workflow/rules/plan.smk`. Processor time of Snakemake and what it starts, which others on the machine disturb
-less than time on the clock.
+functions, no resources, and nothing of `workflow/rules/plan.smk`. Processor time of Snakemake and what
+it starts, which others on the machine disturb less than time on the clock.
 """
 
 import os

@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT))
 
 from scscope.datasets.catalogue import CATALOGUE, files_of
 from scscope.datasets.sets import SETS
-from scscope.describe.panels import PANEL_OF, STAND_INS
 from scscope.describe import COLUMNS as DETAILS
+from scscope.describe.panels import PANEL_OF, STAND_INS
 from scscope.figures import COMPOSITES, PANELS, needs_of, panels_of, tables_of
 from scscope.fingerprint import fingerprint
 from scscope.methods.own.entries import (

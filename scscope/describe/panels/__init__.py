@@ -16,8 +16,8 @@ PANEL_OF = {
     "brain_20k": "brain",
     "splitseq": "brain",
 }
-# Cell types of sets without a panel of marker genes. The classes that Seurat's tutorial gives to human cells; of
-# the lung only the batches are named.
+# Cell types of sets without a panel of marker genes. The classes that Seurat's tutorial gives to human
+# cells; of the lung only the batches are named.
 TYPES = {
     "cbmc": (
         *("CD4 T", "CD14+ Mono", "NK", "B", "CD8 T", "CD16+ Mono"),
